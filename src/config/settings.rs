@@ -1,0 +1,269 @@
+//! What a configuration means: typed, complete, every default filled in.
+//!
+//! A value of these types has been validated; secrets have been read and print as `***`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The effective configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Rule files and folders; empty: the rules built into the binary.
+    pub rules: Vec<PathBuf>,
+    /// Exception files and folders.
+    pub exceptions: Vec<PathBuf>,
+    /// Overrides by rule id.
+    pub rule_overrides: BTreeMap<String, RuleOverride>,
+    /// Field types declared over the built-in table, by Elastic's type name.
+    pub field_types: BTreeMap<String, String>,
+    /// The input cluster.
+    pub kafka: ClusterSettings,
+    /// What is read, and how.
+    pub input: InputSettings,
+    /// Where outputs go.
+    pub output: OutputSettings,
+    /// The guarantee and its bounds.
+    pub delivery: DeliverySettings,
+    /// The telemetry endpoint.
+    pub http: HttpSettings,
+    /// Logs.
+    pub log: LogSettings,
+}
+
+/// `[rule."<rule_id>"]`: tunes a rule without editing its file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuleOverride {
+    /// Switches the rule on (also a deprecated or disabled one) or off.
+    pub enabled: Option<bool>,
+    /// Replaces the severity: `low`, `medium`, `high` or `critical`.
+    pub severity: Option<String>,
+    /// Replaces the risk score, 0 to 100.
+    pub risk_score: Option<u8>,
+    /// Replaces the limit; 0 switches it off.
+    pub max_signals: Option<u32>,
+    /// Replaces the interval, such as `5m`.
+    pub interval: Option<String>,
+}
+
+/// How a Kafka cluster is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterSettings {
+    /// `host:port`, comma separated.
+    pub brokers: String,
+    /// The client id.
+    pub client_id: String,
+    /// TLS, where the connection is encrypted.
+    pub tls: Option<TlsSettings>,
+    /// SASL, where the client logs in.
+    pub sasl: Option<SaslSettings>,
+    /// Raw librdkafka keys that passed the allow-list.
+    pub librdkafka: BTreeMap<String, String>,
+}
+
+/// TLS of a cluster connection.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TlsSettings {
+    /// PEM file of the authorities to trust; `None`: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the client certificate (mTLS).
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of the client key (mTLS).
+    pub key_file: Option<PathBuf>,
+    /// The key's password.
+    pub key_password: Option<Secret>,
+}
+
+/// SASL of a cluster connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SaslSettings {
+    /// PLAIN or SCRAM with a user and a password.
+    Password {
+        /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+        mechanism: String,
+        /// The user.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// OAUTHBEARER with a token from a file that is read again at each refresh.
+    TokenFile {
+        /// The file that holds the token (a JWT).
+        token_file: PathBuf,
+    },
+}
+
+/// A secret: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+    /// The secret itself, for the client library only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("***")
+    }
+}
+
+/// `[input]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputSettings {
+    /// Topic names; one that starts with `^` is a regular expression.
+    pub topics: Vec<String>,
+    /// The consumer group.
+    pub group: String,
+    /// The group protocol.
+    pub protocol: GroupProtocol,
+    /// Static membership: worker *i* is `<id>-<i>`.
+    pub instance_id: Option<String>,
+    /// Where a group without offsets begins.
+    pub start: Start,
+    /// What is checked on records that no rule can match.
+    pub validate: ValidateLevel,
+    /// Consumers, one thread each; `None`: one per core, at most the number of partitions.
+    pub workers: Option<usize>,
+    /// Per topic: index name, labels, whether all of it is Okta's.
+    pub topic: BTreeMap<String, TopicSettings>,
+    /// How long a session lasts without a heartbeat, in ms (classic protocol only).
+    pub session_timeout_ms: u32,
+}
+
+/// `[input.topic."<name>"]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TopicSettings {
+    /// The index name that rules are scoped by.
+    pub index: Option<String>,
+    /// Labels added to each event.
+    pub labels: BTreeMap<String, String>,
+    /// `event.dataset` is `okta.system` for every event, whatever its shape.
+    pub okta: bool,
+}
+
+/// The consumer group protocols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The classic protocol, cooperative-sticky.
+    #[default]
+    Classic,
+    /// KIP-848.
+    Consumer,
+}
+
+/// Where a group without offsets begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// The oldest record there is.
+    #[default]
+    Earliest,
+    /// Only what comes from now on.
+    Latest,
+    /// The first record at or after this time, in ms since the epoch.
+    Timestamp(i64),
+}
+
+/// `input.validate` (the same three levels as [`crate::detect::Validate`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValidateLevel {
+    /// Only candidates are read.
+    Candidates,
+    /// Quotes, brackets, control bytes, UTF-8.
+    #[default]
+    Envelope,
+    /// The whole grammar.
+    Full,
+}
+
+/// `[output]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSettings {
+    /// Another cluster for the outputs (`[output.kafka]`); `None`: the input's.
+    pub kafka: Option<ClusterSettings>,
+    /// The alert topic.
+    pub alerts: String,
+    /// The dead-letter topic; `None`: discarded, as the configuration says in so many words.
+    pub dead_letters: Option<String>,
+    /// Where alerts past a rule's limit go; `None`: the alert topic, marked.
+    pub overflow: Option<String>,
+    /// Where hits that an exception hid go; `None`: nowhere, counted.
+    pub audit: Option<String>,
+    /// `alert` or `signal`.
+    pub event_kind: String,
+    /// The field whose value becomes the record key; `None`: the alert id.
+    pub key_field: Option<String>,
+    /// Input headers passed on.
+    pub pass_headers: Vec<String>,
+    /// Whether alerts carry `event.original`.
+    pub include_original: bool,
+    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    pub compression: String,
+    /// Time the producer waits to fill a batch, in ms.
+    pub linger_ms: u32,
+    /// Whether missing output topics are created at start.
+    pub create_topics: bool,
+    /// Partitions of topics that are created.
+    pub create_partitions: i32,
+    /// Replicas of topics that are created; -1: the broker's default.
+    pub create_replicas: i32,
+}
+
+/// `[delivery]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliverySettings {
+    /// The guarantee. (Exactly-once comes with a later version.)
+    pub guarantee: Guarantee,
+    /// How often watermarks are committed, in ms.
+    pub commit_interval_ms: u32,
+    /// Bound of the drain on revoke, in ms.
+    pub revoke_drain_ms: u32,
+    /// Bound of the drain at shutdown, in ms.
+    pub shutdown_drain_ms: u32,
+    /// Outputs in flight per worker above which the input is paused.
+    pub in_flight_max: usize,
+    /// How long a delivery is tried, in ms.
+    pub message_timeout_ms: u32,
+}
+
+/// The guarantees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Every record judged; repeats carry the same alert id.
+    #[default]
+    AtLeastOnce,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpSettings {
+    /// Where the endpoint listens; `None`: nowhere (`listen = "off"`).
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogSettings {
+    /// `error`, `warn`, `info` or `debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line of text per event.
+    #[default]
+    Text,
+    /// One JSON object per event.
+    Json,
+}

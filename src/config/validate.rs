@@ -1,0 +1,1 @@
+//! File → settings, all faults at once.

@@ -1,0 +1,1 @@
+//! The envelope check: what is checked on a record that no rule can match.

@@ -1,0 +1,1 @@
+//! The hot loop: program × event → bool.

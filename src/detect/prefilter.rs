@@ -1,0 +1,1 @@
+//! Required literals → byte scan; may only over-approximate.

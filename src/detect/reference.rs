@@ -1,0 +1,1 @@
+//! A naive evaluator: the oracle of tests, fuzzing and the self-check.

@@ -1,0 +1,43 @@
+//! What becomes of a hit: published, excepted, repeated, suppressed or over the limit.
+//!
+//! The state in here is shared by the workers of an instance and touched on hits only. Time comes
+//! in as an argument, so every window is exact in tests.
+
+pub mod repeat;
+pub mod limit;
+
+pub use limit::{Limit, WindowState};
+pub use repeat::RecentIds;
+
+/// What became of a hit. The names are the values of the metric label `disposition`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Disposition {
+    /// Goes to the alert topic.
+    Published,
+    /// Hidden by an exception.
+    Excepted,
+    /// Its id was delivered lately.
+    Repeated,
+    /// Counted into an open suppression group.
+    Suppressed,
+    /// Past the rule's limit: published marked, or to the overflow target.
+    OverLimit,
+}
+
+impl Disposition {
+    /// Every disposition, in the order of the documents.
+    pub const ALL: [Self; 5] =
+        [Self::Published, Self::Excepted, Self::Repeated, Self::Suppressed, Self::OverLimit];
+
+    /// The label value.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Excepted => "excepted",
+            Self::Repeated => "repeated",
+            Self::Suppressed => "suppressed",
+            Self::OverLimit => "over_limit",
+        }
+    }
+}

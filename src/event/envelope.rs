@@ -1,0 +1,1 @@
+//! Which shape a record has, and where its events are.

@@ -1,0 +1,1 @@
+//! Okta System Log → ECS, table driven.

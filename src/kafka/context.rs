@@ -1,0 +1,1 @@
+//! Callbacks of the client → events and counters.

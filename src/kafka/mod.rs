@@ -1,0 +1,5 @@
+//! The Kafka client: settings, callbacks and the embedded broker.
+
+pub mod settings;
+pub mod context;
+pub mod embedded;

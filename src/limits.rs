@@ -1,0 +1,45 @@
+//! Every bound of the program in one place, each with its reason.
+//!
+//! Outside input meets one of these before it meets recursion or memory. A limit that is passed
+//! is an error or a dead letter that names the limit, never a silent cut.
+
+/// Largest payload that is judged, in bytes. Kafka's default `message.max.bytes` is 1 MiB; an
+/// operator may raise it, and 32 MiB of JSON is the most that is worth decoding for one record.
+pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
+
+/// Most events in one record. Okta's System Log API returns at most 1000 events a page.
+pub const EVENTS_PER_RECORD_MAX: usize = 1000;
+
+/// Deepest nesting of objects and arrays in an event. Elasticsearch's default
+/// `index.mapping.depth.limit` is 20; Okta's own events stay below 10.
+pub const EVENT_DEPTH_MAX: usize = 64;
+
+/// Most levels of wrapping around an event (a JSON string in a wrapper in a wrapper).
+pub const WRAPPER_DEPTH_MAX: usize = 4;
+
+/// Longest KQL query, in bytes. The longest of Elastic's prebuilt queries is below 8 KiB.
+pub const QUERY_BYTES_MAX: usize = 64 << 10;
+
+/// Deepest nesting of a KQL query (parentheses, `not`, nested paths); the parser recurses.
+pub const QUERY_DEPTH_MAX: usize = 64;
+
+/// Most clauses of one KQL query, lists counted out.
+pub const QUERY_CLAUSES_MAX: usize = 4096;
+
+/// Most `*` in one KQL value or field name: matching is linear in this number.
+pub const WILDCARDS_PER_VALUE_MAX: usize = 32;
+
+/// Longest field name of a KQL query, in bytes (Elasticsearch's own limit on names is lower).
+pub const FIELD_NAME_BYTES_MAX: usize = 512;
+
+/// Largest rule, exception or case file, in bytes.
+pub const RULE_FILE_BYTES_MAX: usize = 4 << 20;
+
+/// Most rules in one set.
+pub const RULES_MAX: usize = 20_000;
+
+/// Alerts of one rule in one interval when the rule does not say (Kibana's `max_signals`).
+pub const MAX_SIGNALS_DEFAULT: u32 = 100;
+
+/// Ids kept to drop repeats inside one instance: 32 bytes each, so about 4 MiB with the index.
+pub const RECENT_IDS_MAX: usize = 65_536;

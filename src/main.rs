@@ -1,0 +1,3 @@
+//! Starts the program: arguments in, an exit code out.
+
+fn main() {}

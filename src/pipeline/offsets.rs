@@ -1,0 +1,1 @@
+//! Per partition: the contiguous watermark of finished records.

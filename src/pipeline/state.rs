@@ -1,0 +1,1 @@
+//! Decisions of a worker: input → effects, synchronous and without I/O.

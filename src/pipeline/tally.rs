@@ -1,0 +1,1 @@
+//! What a worker counts locally and publishes once per batch.

@@ -1,0 +1,1 @@
+//! One consumer, one thread: a batch of records → verdicts → outputs.

@@ -1,0 +1,1 @@
+//! Reader of detection-rules TOML.

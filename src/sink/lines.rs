@@ -1,0 +1,1 @@
+//! Outputs as lines: standard output, standard error and files.

@@ -1,0 +1,1 @@
+//! Outputs kept in memory, for tests and benches of the pipeline.

@@ -1,0 +1,72 @@
+//! Where outputs go. Delivered means: confirmed by the target.
+
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod lines;
+pub mod memory;
+
+use std::time::Duration;
+
+/// Which target an output is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The alert topic.
+    Alerts,
+    /// The overflow topic, else the alert topic.
+    Overflow,
+    /// The dead-letter topic.
+    DeadLetters,
+    /// The audit topic.
+    Audit,
+}
+
+/// One output record, borrowed for the time of the call.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// Which target.
+    pub target: Target,
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a null value.
+    pub value: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: &'a [(String, Option<Vec<u8>>)],
+    /// The record's time stamp, in ms since the epoch.
+    pub timestamp_ms: i64,
+}
+
+/// Names one send; comes back with its delivery.
+pub type Token = u64;
+
+/// Why a send was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The queue is full: poll, then send the same output again.
+    #[error("the producer's queue is full")]
+    QueueFull,
+    /// The output will never be taken.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// How one send ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Delivery {
+    /// Confirmed by the target.
+    Delivered,
+    /// Failed for good.
+    Failed(String),
+}
+
+/// A sink of outputs.
+pub trait Sink {
+    /// Takes one output; how it ends comes back from [`Sink::poll`] under `token`.
+    ///
+    /// # Errors
+    /// [`SendError`]; the output was not taken.
+    fn send(&mut self, output: &Output<'_>, token: Token) -> Result<(), SendError>;
+
+    /// Serves the client library, waiting up to `wait` while something is in flight, and reports
+    /// what was delivered or failed since the last call.
+    fn poll(&mut self, wait: Duration, done: &mut impl FnMut(Token, Delivery));
+}

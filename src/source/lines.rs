@@ -1,0 +1,1 @@
+//! Records from lines: standard input and files, plain, `.gz` or `.zst`.

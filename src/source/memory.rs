@@ -1,0 +1,1 @@
+//! Records from memory, for tests and benches of the pipeline.

@@ -1,0 +1,1 @@
+//! One table of metrics: the origin of code, HELP texts and documents.
