@@ -2,3 +2,6 @@
 
 pub mod args;
 pub mod exit;
+pub mod files;
+pub mod terminal;
+pub mod version;

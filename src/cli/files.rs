@@ -1,0 +1,121 @@
+//! Finds and reads the files that rules, exceptions and cases are written in.
+//!
+//! A folder is read with all its folders below, in the order of names. Names that start with a dot
+//! are skipped, so a mounted ConfigMap (whose files are links through `..data`) is read once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::limits;
+
+/// Deepest nesting of folders below a path that is read; deeper is a loop of links.
+const FOLDER_DEPTH_MAX: usize = 16;
+
+/// One text file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFile {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// What it says.
+    pub text: String,
+}
+
+impl TextFile {
+    /// The path, for messages.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Whether the file's name ends with `ending`.
+    #[must_use]
+    pub fn has_ending(&self, ending: &str) -> bool {
+        has_ending(&self.path, ending)
+    }
+}
+
+/// Reads every file that `paths` name: files as they are, folders with every file in them whose
+/// name has one of `endings`.
+///
+/// # Errors
+/// One sentence for each path that is not there, cannot be read, is too large or is no UTF-8.
+pub fn gather(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<TextFile>, Vec<String>> {
+    let mut found = Vec::new();
+    let mut faults = Vec::new();
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(about) if about.is_dir() => walk(path, endings, 0, &mut found, &mut faults),
+            Ok(_) => found.push(path.clone()),
+            Err(fault) => faults.push(format!("read {}: {fault}", path.display())),
+        }
+    }
+    let mut files = Vec::with_capacity(found.len());
+    for path in found {
+        match read(&path) {
+            Ok(text) => files.push(TextFile { path, text }),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
+}
+
+fn walk(
+    folder: &Path,
+    endings: &[&str],
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+    faults: &mut Vec<String>,
+) {
+    if depth > FOLDER_DEPTH_MAX {
+        faults.push(format!(
+            "read {}: more than {FOLDER_DEPTH_MAX} folders deep; is a link pointing back up?",
+            folder.display()
+        ));
+        return;
+    }
+    let mut paths = match fs::read_dir(folder).and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
+    }) {
+        Ok(paths) => paths,
+        Err(fault) => return faults.push(format!("read {}: {fault}", folder.display())),
+    };
+    paths.sort();
+    for path in paths.into_iter().filter(|path| !is_hidden(path)) {
+        if path.is_dir() {
+            walk(&path, endings, depth + 1, found, faults);
+        } else if endings.iter().any(|ending| has_ending(&path, ending)) {
+            found.push(path);
+        }
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()))
+}
+
+/// Reads one text file.
+///
+/// # Errors
+/// One sentence: what is wrong with which file.
+pub fn read(path: &Path) -> Result<String, String> {
+    let size = fs::metadata(path).map_err(|fault| format!("read {}: {fault}", path.display()))?.len();
+    if size > limits::RULE_FILE_BYTES_MAX as u64 {
+        return Err(format!(
+            "read {}: {size} bytes, at most {} are allowed for such a file",
+            path.display(),
+            limits::RULE_FILE_BYTES_MAX
+        ));
+    }
+    let bytes = fs::read(path).map_err(|fault| format!("read {}: {fault}", path.display()))?;
+    String::from_utf8(bytes).map_err(|fault| {
+        format!(
+            "read {}: not UTF-8 (byte {}); save the file as UTF-8",
+            path.display(),
+            fault.utf8_error().valid_up_to()
+        )
+    })
+}
