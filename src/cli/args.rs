@@ -72,7 +72,9 @@ pub enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Judges a topic and publishes alerts to another, until told to stop
-    #[command(after_help = "Example:\n  ouzel run -c ouzel.toml --set kafka.brokers=localhost:9092")]
+    #[command(
+        after_help = "Example:\n  ouzel run -c ouzel.toml --set kafka.brokers=localhost:9092"
+    )]
     Run,
     /// Judges lines: one record a line in, one alert a line out
     #[command(after_help = "Example:\n  zcat okta.json.gz | ouzel pipe > alerts.ndjson")]

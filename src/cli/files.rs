@@ -102,7 +102,8 @@ fn has_ending(path: &Path, ending: &str) -> bool {
 /// # Errors
 /// One sentence: what is wrong with which file.
 pub fn read(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|fault| format!("read {}: {fault}", path.display()))?.len();
+    let size =
+        fs::metadata(path).map_err(|fault| format!("read {}: {fault}", path.display()))?.len();
     if size > limits::RULE_FILE_BYTES_MAX as u64 {
         return Err(format!(
             "read {}: {size} bytes, at most {} are allowed for such a file",
