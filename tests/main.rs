@@ -1,1 +1,5 @@
 //! One integration binary: a module per file beside it.
+
+mod architecture;
+mod house;
+mod support;

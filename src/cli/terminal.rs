@@ -47,13 +47,13 @@ impl Paint {
     /// For standard output.
     #[must_use]
     pub fn stdout(choice: ColorChoice) -> Self {
-        Self::decide(choice, io::stdout().is_terminal(), no_color())
+        Self::decide(choice, || io::stdout().is_terminal() && !no_color())
     }
 
     /// For standard error.
     #[must_use]
     pub fn stderr(choice: ColorChoice) -> Self {
-        Self::decide(choice, io::stderr().is_terminal(), no_color())
+        Self::decide(choice, || io::stderr().is_terminal() && !no_color())
     }
 
     /// Never paints.
@@ -68,11 +68,11 @@ impl Paint {
         self.enabled == Enabled::Yes
     }
 
-    fn decide(choice: ColorChoice, terminal: bool, no_color: bool) -> Self {
+    fn decide(choice: ColorChoice, is_shown: impl FnOnce() -> bool) -> Self {
         let yes = match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && !no_color,
+            ColorChoice::Auto => is_shown(),
         };
         Self { enabled: if yes { Enabled::Yes } else { Enabled::No } }
     }
@@ -122,13 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colour_follows_choice_then_terminal_then_no_color() {
-        let on = |choice, terminal, no_color| Paint::decide(choice, terminal, no_color).is_on();
-        assert!(on(ColorChoice::Always, false, true));
-        assert!(!on(ColorChoice::Never, true, false));
-        assert!(on(ColorChoice::Auto, true, false));
-        assert!(!on(ColorChoice::Auto, true, true));
-        assert!(!on(ColorChoice::Auto, false, false));
+    fn a_choice_outweighs_the_terminal() {
+        let on = |choice, shown| Paint::decide(choice, || shown).is_on();
+        assert!(on(ColorChoice::Always, false));
+        assert!(!on(ColorChoice::Never, true));
+        assert!(on(ColorChoice::Auto, true));
+        assert!(!on(ColorChoice::Auto, false));
         assert_eq!(Paint::never().paint(Color::Red, "x"), "x");
     }
 }
