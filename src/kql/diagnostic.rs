@@ -1,5 +1,7 @@
 //! Faults of a query: where, what, and what to do.
 
+use std::fmt::Write as _;
+
 use super::ast::Span;
 
 /// One fault of a query's text.
@@ -11,4 +13,59 @@ pub struct Diagnostic {
     pub message: String,
     /// What is allowed, and what to do.
     pub hint: Option<String>,
+}
+
+/// A place for people: line and column, both from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// The place of the byte `at` in `text`; past the end: the end.
+#[must_use]
+pub fn place(text: &str, at: usize) -> Place {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place {
+        line: before.matches('\n').count() + 1,
+        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+    }
+}
+
+impl Diagnostic {
+    /// The fault as people read it: message, the line it stands on with the span underlined, hint.
+    /// `line_offset` is added to line numbers: how many lines of a file stand before the query.
+    ///
+    /// ```
+    /// let faults = ouzel::kql::parse("a:not x").unwrap_err();
+    /// let text = faults[0].render("a:not x", 0);
+    /// assert!(text.contains("1 | a:not x\n  |   ^"));
+    /// ```
+    #[must_use]
+    pub fn render(&self, text: &str, line_offset: usize) -> String {
+        let place = place(text, self.span.start);
+        let line = text.lines().nth(place.line - 1).unwrap_or_default();
+        let number = (place.line + line_offset).to_string();
+        let margin = " ".repeat(number.len());
+        // Tabs are kept in front of the marks, so that both lines stand alike.
+        let indent: String = line
+            .chars()
+            .take(place.column - 1)
+            .map(|symbol| if symbol == '\t' { '\t' } else { ' ' })
+            .collect();
+        let marked = text.get(self.span.start..self.span.end).unwrap_or_default();
+        let length = marked.lines().next().map_or(0, |first| first.chars().count()).max(1);
+        let mut out = format!("{} (line {number}, column {})\n", self.message, place.column);
+        let _ = writeln!(out, "{margin} |");
+        let _ = writeln!(out, "{number} | {line}");
+        let _ = writeln!(out, "{margin} | {indent}{}", "^".repeat(length));
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(out, "{margin} = hint: {hint}");
+        }
+        out.truncate(out.trim_end().len());
+        out
+    }
 }

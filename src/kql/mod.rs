@@ -8,12 +8,16 @@
 //! The tree is as the grammar has it and knows no field types, no events and no rules: what a
 //! value means for a field is decided where the tree is compiled.
 
-pub mod ast;
-pub mod diagnostic;
-pub mod lexer;
-pub mod parser;
-pub mod print;
+mod ast;
+mod diagnostic;
+mod lexer;
+mod parser;
+mod print;
 
 pub use ast::{Expr, FieldName, Literal, Node, Pattern, Query, RangeOperator, Span};
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, Place, place};
 pub use parser::parse;
+pub use print::print;
+
+#[cfg(test)]
+mod tests;
