@@ -81,6 +81,15 @@ impl Failure {
     }
 }
 
+/// What a build without librdkafka says of a command that needs it.
+#[cfg(not(feature = "kafka"))]
+#[must_use]
+pub fn without_kafka(command: &str) -> Failure {
+    let fault =
+        format!("{command} needs Kafka, and this program was built without the feature `kafka`");
+    Failure::new(Exit::Configuration, fault)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
