@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "ouzel", version = super::version::long(), about, max_term_width = 100)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(disable_help_flag = true)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -40,11 +41,15 @@ pub struct Shared {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub quiet: u8,
     /// How logs are written
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormatArgument>,
     /// When to colour what people read
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorChoice,
+    /// Print help
+    // The short form always, so that the help of each command fits on a screen.
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
+    pub help: Option<bool>,
 }
 
 /// `--log-format`.

@@ -1,4 +1,8 @@
-//! The command line.
+//! The command line: arguments → one command → an exit code.
+//!
+//! Each command has a file of its own and returns how it ended; nothing but `main` ends the
+//! process. What people and programs read goes to standard output, everything else to standard
+//! error.
 
 pub mod args;
 pub mod exit;
@@ -7,3 +11,40 @@ pub mod generate;
 pub mod progress;
 pub mod terminal;
 pub mod version;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use exit::{Exit, Failure};
+
+use crate::clock::SystemClock;
+
+/// Runs the program with these arguments (the first one is its name) and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help and version are answers; anything else is a usage error.
+            let exit = if answer.use_stderr() { Exit::Configuration } else { Exit::Fine };
+            drop(answer.print());
+            return exit;
+        }
+    };
+    match run(&arguments) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            terminal::print_error(&format!("{failure}\n"));
+            failure.exit()
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let clock = SystemClock::default();
+    match &arguments.command {
+        Command::Generate(generate) => generate::run(generate, &clock),
+        _ => Err(Failure::new(Exit::Configuration, "not yet")),
+    }
+}
