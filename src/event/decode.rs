@@ -29,6 +29,8 @@ pub struct Decoded<'s> {
     pub fault: Option<DecodeFault>,
     /// Why the record holds no event to judge, where it holds none.
     pub skipped: Option<SkipReason>,
+    /// The memory that the events live in, for what is made of them beside them.
+    pub arena: &'s Arena,
 }
 
 /// Why a record holds nothing to judge.

@@ -21,7 +21,7 @@ pub mod okta;
 use std::ops::ControlFlow;
 
 pub use decode::{DecodeFault, Decoded, Scratch, SkipReason, TopicProfile, decode};
-pub use field::{FieldPath, FieldType, FieldTypes};
+pub use field::{FieldPath, FieldType, FieldTypes, may_be_derived};
 
 use crate::record::Timestamp;
 
