@@ -43,3 +43,17 @@ pub const MAX_SIGNALS_DEFAULT: u32 = 100;
 
 /// Ids kept to drop repeats inside one instance: 32 bytes each, so about 4 MiB with the index.
 pub const RECENT_IDS_MAX: usize = 65_536;
+
+/// Windows of one rule's alert limit that are counted side by side. Partitions are read at
+/// different speeds; a backlog of several intervals may be read interleaved.
+pub const LIMIT_WINDOWS_PER_RULE: usize = 16;
+
+/// Longest `ouzel.error.detail` of a dead letter, in bytes: one line for people.
+pub const ERROR_DETAIL_BYTES_MAX: usize = 1024;
+
+/// Bytes of original headers that a dead letter without its value still carries. Kafka's limit
+/// counts headers too, and such a letter was refused for its size once already.
+pub const TRUNCATED_HEADER_BYTES_MAX: usize = 16 << 10;
+
+/// Longest text of an event that a reduced alert still carries, in bytes (ids are below 100).
+pub const REDUCED_TEXT_BYTES_MAX: usize = 512;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{AlertId, Encoded};
-use crate::disposition::Disposition;
+use crate::disposition::{Decision, Notice};
 use crate::event::{Event, FieldTypes};
 use crate::record::{Record, Timestamp};
 use crate::rule::{Rule, RuleIndex, RuleSet};
@@ -21,6 +21,9 @@ pub struct EncoderOptions {
     pub key_field: Option<String>,
     /// Names of input headers to pass on (`traceparent` and `tracestate` always are).
     pub pass_headers: Vec<String>,
+    /// Whether alerts past a rule's limit go to a target of their own; where they do not, they
+    /// are marked with `ouzel.over_limit`.
+    pub has_overflow_target: bool,
     /// Whether `event.original` is added.
     pub include_original: bool,
     /// The program's version.
@@ -40,8 +43,8 @@ pub struct AlertInput<'a> {
     pub record: &'a Record<'a>,
     /// Wall-clock time of the verdict.
     pub judged: Timestamp,
-    /// What became of the hit.
-    pub disposition: Disposition,
+    /// What was decided about the hit.
+    pub decision: &'a Decision,
 }
 
 /// Builds and encodes alerts of one rule set. Immutable and shared.
@@ -68,6 +71,18 @@ impl AlertEncoder {
     #[must_use]
     pub fn encode(&self, id: AlertId, input: &AlertInput<'_>) -> Encoded {
         let _ = (id, input, &self.rules, &self.types, &self.options);
+        unimplemented!()
+    }
+    /// The alert without the event's fields, for a broker that refuses the size of the whole one.
+    #[must_use]
+    pub fn encode_reduced(&self, id: AlertId, input: &AlertInput<'_>) -> Encoded {
+        let _ = (id, input);
+        unimplemented!()
+    }
+    /// The notice that a rule passed its limit, as it goes to the alert topic.
+    #[must_use]
+    pub fn encode_notice(&self, notice: &Notice, judged: Timestamp) -> Encoded {
+        let _ = (notice, judged);
         unimplemented!()
     }
 }

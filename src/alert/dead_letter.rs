@@ -50,6 +50,12 @@ impl DeadLetter<'_> {
     pub fn encode(&self) -> Encoded {
         unimplemented!()
     }
+    /// The dead letter without the payload, for a broker that refuses the size of the whole one:
+    /// an empty value, `ouzel.payload.sha256`, `ouzel.payload.bytes`, `ouzel.error.truncated`.
+    #[must_use]
+    pub fn encode_without_value(&self) -> Encoded {
+        unimplemented!()
+    }
     /// The dead letter as one JSON line, for `pipe`.
     #[must_use]
     pub fn encode_line(&self) -> Vec<u8> {

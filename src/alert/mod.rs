@@ -11,25 +11,9 @@ pub mod build;
 pub mod encode;
 pub mod dead_letter;
 
+pub use crate::disposition::AlertId;
 pub use build::{AlertEncoder, AlertInput, EncoderOptions};
 pub use dead_letter::{DeadLetter, Stage};
-
-use std::fmt;
-
-/// The id of an alert: a SHA-256, printed as lower-case hex.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AlertId(pub [u8; 32]);
-
-impl fmt::Display for AlertId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
-    }
-}
-impl fmt::Debug for AlertId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "AlertId({self})")
-    }
-}
 
 /// One output record, ready for a sink: what goes to which kind of target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,18 +1,27 @@
 //! What becomes of a hit: published, excepted, repeated, suppressed or over the limit.
 //!
+//! ```text
+//! hit ─ exception? ─ delivered lately? ─ open suppression group? ─ past the limit? ─▶ Decision
+//! ```
+//!
 //! The state in here is shared by the workers of an instance and touched on hits only. Time comes
-//! in as an argument, so every window is exact in tests.
+//! in as an argument, so every window is exact in tests. What a restart loses is a count, never an
+//! alert: an empty state lets more through, not less.
 
 pub mod repeat;
 pub mod limit;
+pub mod time;
+pub mod decide;
 
-pub use limit::{Limit, WindowState};
-pub use repeat::RecentIds;
+pub use decide::{Dispositions, HitContext};
+pub use limit::{Limit, Notice, WindowState};
+pub use repeat::{AlertId, RecentIds};
 
 /// What became of a hit. The names are the values of the metric label `disposition`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Disposition {
     /// Goes to the alert topic.
+    #[default]
     Published,
     /// Hidden by an exception.
     Excepted,
@@ -40,4 +49,13 @@ impl Disposition {
             Self::OverLimit => "over_limit",
         }
     }
+}
+
+/// What is decided about one hit, and what follows from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// What becomes of the hit.
+    pub disposition: Disposition,
+    /// The notice that is due with it: the hit is the first past its rule's limit.
+    pub notice: Option<Notice>,
 }

@@ -1,6 +1,22 @@
-//! A bounded window of ids that were delivered lately.
+//! The identity of an alert, and a bounded window of the ids that were delivered lately.
 
-use crate::alert::AlertId;
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+
+/// The id of an alert: a SHA-256, printed as lower-case hex.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AlertId(pub [u8; 32]);
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+impl fmt::Debug for AlertId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "AlertId({self})")
+    }
+}
 
 /// The ids of the last delivered alerts, bounded; the oldest leaves first.
 ///
@@ -9,23 +25,87 @@ use crate::alert::AlertId;
 #[derive(Debug)]
 pub struct RecentIds {
     capacity: usize,
+    /// The same ids as in `order`; never more than `capacity`.
+    known: HashSet<AlertId>,
+    /// From the oldest to the latest, each once.
+    order: VecDeque<AlertId>,
 }
 
 impl RecentIds {
     /// A window of at most `capacity` ids; 0 switches it off.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { capacity }
+        Self { capacity, known: HashSet::new(), order: VecDeque::new() }
     }
+
     /// Whether `id` was delivered lately.
     #[must_use]
     pub fn contains(&self, id: &AlertId) -> bool {
-        let _ = (id, self.capacity);
-        unimplemented!()
+        self.known.contains(id)
     }
-    /// Records that the alert `id` was delivered.
+
+    /// Records that the alert `id` was delivered. An id that is known keeps its place.
     pub fn delivered(&mut self, id: AlertId) {
-        let _ = id;
-        unimplemented!()
+        if self.capacity == 0 || !self.known.insert(id) {
+            return;
+        }
+        self.order.push_back(id);
+        if self.order.len() > self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    /// How many ids are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether no id is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> AlertId {
+        AlertId([number; 32])
+    }
+
+    /// Delivers `delivered` one after the other; afterwards exactly `known` are known.
+    fn check(capacity: usize, delivered: &[u8], known: &[u8]) {
+        let mut recent = RecentIds::new(capacity);
+        delivered.iter().for_each(|number| recent.delivered(id(*number)));
+        let found: Vec<u8> = (0..=u8::MAX).filter(|number| recent.contains(&id(*number))).collect();
+        assert_eq!(found, known, "{delivered:?} into {capacity}");
+        assert_eq!(recent.len(), known.len());
+        assert_eq!(recent.known.len(), recent.order.len());
+    }
+
+    #[test]
+    fn the_oldest_id_leaves_first() {
+        check(3, &[], &[]);
+        check(3, &[1, 2, 3], &[1, 2, 3]);
+        check(3, &[1, 2, 3, 4], &[2, 3, 4]);
+        check(1, &[1, 2, 3], &[3]);
+        check(0, &[1, 2, 3], &[]);
+    }
+
+    #[test]
+    fn an_id_delivered_twice_counts_once_and_keeps_its_place() {
+        check(3, &[1, 1, 1, 1], &[1]);
+        check(3, &[1, 2, 3, 1, 4], &[2, 3, 4]);
+    }
+
+    #[test]
+    fn an_id_prints_as_lower_case_hex() {
+        assert_eq!(id(0xab).to_string(), "ab".repeat(32));
+        assert_eq!(format!("{:?}", id(0)), format!("AlertId({})", "00".repeat(32)));
     }
 }
