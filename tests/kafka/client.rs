@@ -1,0 +1,205 @@
+//! The suite's own Kafka client: topics, records in and out, offsets.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// A record as it stands in a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub partition: i32,
+    pub offset: i64,
+    pub key: Option<Vec<u8>>,
+    pub payload: Option<Vec<u8>>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+fn configuration(brokers: &str) -> ClientConfig {
+    let mut configuration = ClientConfig::new();
+    configuration.set("bootstrap.servers", brokers);
+    configuration
+}
+
+/// Whether the brokers answer a metadata request within two seconds.
+pub fn brokers_answer(brokers: &str) -> Result<(), String> {
+    let consumer = consumer(brokers, "ouzel-suite")?;
+    consumer
+        .fetch_metadata(None, Duration::from_secs(2))
+        .map(drop)
+        .map_err(|fault| format!("ask {brokers} for metadata: {fault}"))
+}
+
+fn consumer(brokers: &str, group: &str) -> Result<BaseConsumer, String> {
+    configuration(brokers)
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "false")
+        .set("auto.offset.reset", "error")
+        .set("log_level", "2")
+        .create()
+        .map_err(|fault| fault.to_string())
+}
+
+/// Creates topics and waits until they can be used.
+pub fn create_topics(brokers: &str, topics: &[(&str, i32)]) -> Result<(), String> {
+    let admin: AdminClient<DefaultClientContext> =
+        configuration(brokers).create().map_err(|fault| fault.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|fault| fault.to_string())?;
+    let wanted: Vec<NewTopic<'_>> = topics
+        .iter()
+        .map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1)))
+        .collect();
+    let options = AdminOptions::new().operation_timeout(Some(ANSWERS_WITHIN));
+    let answers = runtime
+        .block_on(admin.create_topics(&wanted, &options))
+        .map_err(|fault| fault.to_string())?;
+    for answer in answers {
+        answer.map_err(|(topic, code)| format!("create {topic}: {code}"))?;
+    }
+    for (topic, partitions) in topics {
+        wait_until(&format!("topic {topic} has its leaders"), ANSWERS_WITHIN, || {
+            let consumer = consumer(brokers, "ouzel-suite")?;
+            let about = consumer
+                .fetch_metadata(Some(topic), Duration::from_secs(5))
+                .map_err(|fault| fault.to_string())?;
+            let with_leader = about
+                .topics()
+                .iter()
+                .flat_map(|topic| topic.partitions())
+                .filter(|partition| partition.leader() >= 0)
+                .count();
+            Ok((i32::try_from(with_leader) == Ok(*partitions)).then_some(()))
+        })?;
+    }
+    Ok(())
+}
+
+/// The log end of each partition of `topic`.
+pub fn log_ends(brokers: &str, topic: &str) -> Result<BTreeMap<i32, i64>, String> {
+    let consumer = consumer(brokers, "ouzel-suite")?;
+    let about =
+        consumer.fetch_metadata(Some(topic), ANSWERS_WITHIN).map_err(|fault| fault.to_string())?;
+    let mut ends = BTreeMap::new();
+    for partition in about.topics().iter().flat_map(|topic| topic.partitions()) {
+        let (_, end) = consumer
+            .fetch_watermarks(topic, partition.id(), ANSWERS_WITHIN)
+            .map_err(|fault| fault.to_string())?;
+        ends.insert(partition.id(), end);
+    }
+    Ok(ends)
+}
+
+/// How many records `topic` has ever got.
+pub fn count(brokers: &str, topic: &str) -> Result<usize, String> {
+    let total: i64 = log_ends(brokers, topic)?.values().sum();
+    usize::try_from(total).map_err(|fault| fault.to_string())
+}
+
+/// The committed offset of each partition that has one.
+pub fn committed(brokers: &str, group: &str, topic: &str) -> Result<BTreeMap<i32, i64>, String> {
+    let consumer = consumer(brokers, group)?;
+    let mut wanted = TopicPartitionList::new();
+    for partition in log_ends(brokers, topic)?.keys() {
+        wanted.add_partition(topic, *partition);
+    }
+    let answer = consumer
+        .committed_offsets(wanted, ANSWERS_WITHIN)
+        .map_err(|fault| format!("ask for committed offsets: {fault}"))?;
+    let found = answer
+        .elements()
+        .iter()
+        .filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => Some((element.partition(), offset)),
+            _ => None,
+        })
+        .collect();
+    Ok(found)
+}
+
+/// Lends every record of `topic` up to its end of now.
+pub fn read(
+    brokers: &str,
+    topic: &str,
+    mut visit: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+) -> Result<(), String> {
+    let consumer = consumer(brokers, "ouzel-suite")?;
+    let mut open: BTreeMap<i32, i64> =
+        log_ends(brokers, topic)?.into_iter().filter(|(_, end)| *end > 0).collect();
+    let mut list = TopicPartitionList::new();
+    for partition in open.keys() {
+        list.add_partition_offset(topic, *partition, Offset::Beginning)
+            .map_err(|fault| fault.to_string())?;
+    }
+    consumer.assign(&list).map_err(|fault| fault.to_string())?;
+    let mut quiet_since = Instant::now();
+    while !open.is_empty() {
+        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+            if quiet_since.elapsed() > ANSWERS_WITHIN {
+                return Err(format!("read {topic}: nothing comes any more, still open: {open:?}"));
+            }
+            continue;
+        };
+        quiet_since = Instant::now();
+        let message = message.map_err(|fault| fault.to_string())?;
+        visit(&message);
+        if open.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
+            open.remove(&message.partition());
+        }
+    }
+    Ok(())
+}
+
+/// Every record of `topic`, copied.
+pub fn read_all(brokers: &str, topic: &str) -> Result<Vec<Stored>, String> {
+    let mut records = Vec::new();
+    read(brokers, topic, |message| {
+        let headers = message.headers().map_or_else(Vec::new, |headers| {
+            headers
+                .iter()
+                .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+                .collect()
+        });
+        records.push(Stored {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            payload: message.payload().map(<[u8]>::to_vec),
+            headers,
+        });
+    })?;
+    Ok(records)
+}
+
+/// Asks again and again until there is an answer; `what` completes "until".
+pub fn wait_until<T>(
+    what: &str,
+    within: Duration,
+    mut ask: impl FnMut() -> Result<Option<T>, String>,
+) -> Result<T, String> {
+    let deadline = Instant::now() + within;
+    loop {
+        let answer = ask();
+        match answer {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) if Instant::now() > deadline => {
+                return Err(format!("waited {within:?} until {what}"));
+            }
+            Err(fault) if Instant::now() > deadline => {
+                return Err(format!("waited {within:?} until {what}: {fault}"));
+            }
+            // The conditions are states of other processes: nothing here can be woken by them.
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

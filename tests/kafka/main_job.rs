@@ -1,0 +1,130 @@
+//! The main job: resets on a topic, alerts on the alert topic, nothing lost across stops.
+
+use std::time::Duration;
+
+use super::broker::Broker;
+use super::client::{self, wait_until};
+use super::history;
+use super::stage::{self, Setup};
+
+const MINUTES: Duration = Duration::from_secs(120);
+
+/// Topics of a test: the input with `partitions`, alerts and dead letters.
+fn topics(brokers: &str, name: &str, partitions: i32) -> Result<(), String> {
+    let alerts = format!("{name}-alerts");
+    let dead_letters = format!("{name}-dead-letters");
+    client::create_topics(brokers, &[(name, partitions), (&alerts, 2), (&dead_letters, 1)])
+}
+
+/// 200,000 events over 4 partitions with 1,000 resets: exactly those alerts, once each, with the
+/// position and the hash of their records, as Kafka's own console consumer reads them.
+pub fn every_reset_once(broker: &Broker) -> Result<(), String> {
+    let name = "main-job";
+    let brokers = broker.plaintext();
+    topics(&brokers, name, 4)?;
+    let generator =
+        stage::generate(&brokers, name, &["--count", "200000", "--hits-permille", "5"])?;
+    let setup = Setup::named(name, &brokers);
+    let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
+    stage::finish(generator)?;
+    let committed = history::wait_for_end(&brokers, name, name, MINUTES)?;
+    if committed.len() != 4 || committed.values().any(|offset| *offset == 0) {
+        return Err(format!("not every partition was used: {committed:?}"));
+    }
+    let records = stage.metric("ouzel_records_total", "")?;
+    let alerts = stage.metric("ouzel_alerts_total", "")?;
+    if (records, alerts) != (200_000.0, 1_000.0) {
+        return Err(format!("the metrics say {records} records and {alerts} alerts"));
+    }
+    stage.stop()?;
+    match history::nothing_lost(&brokers, name, &setup.alerts)? {
+        (1_000, 0) => Ok(()),
+        (resets, repeats) => Err(format!("{resets} resets, {repeats} repeats")),
+    }
+}
+
+/// SIGTERM while events arrive, then a second start: nothing lost, and a clean stop repeats
+/// nothing either; at the end the group stands at the log end.
+pub fn stop_in_the_middle(broker: &Broker) -> Result<(), String> {
+    let name = "restart";
+    let brokers = broker.plaintext();
+    topics(&brokers, name, 4)?;
+    let folder = broker.folder_for(name)?;
+    let setup = Setup::named(name, &brokers);
+    let first = stage::start(&folder, "first", &setup)?;
+    let arguments = ["--count", "150000", "--hits-permille", "20", "--rate", "30000"];
+    let generator = stage::generate(&brokers, name, &arguments)?;
+    wait_until("a third is judged", MINUTES, || {
+        Ok((first.metric("ouzel_records_total", "")? > 50_000.0).then_some(()))
+    })?;
+    first.stop()?;
+    let at_stop: i64 = client::committed(&brokers, name, name)?.values().sum();
+    if !(50_000..150_000).contains(&at_stop) {
+        return Err(format!("stopped at {at_stop}: that is not the middle"));
+    }
+    let second = stage::start(&folder, "second", &setup)?;
+    stage::finish(generator)?;
+    history::wait_for_end(&brokers, name, name, MINUTES)?;
+    let judged = second.metric("ouzel_records_total", "")?;
+    second.stop()?;
+    if judged != 150_000.0 - at_stop as f64 {
+        return Err(format!("the second start judged {judged} records, the first {at_stop}"));
+    }
+    match history::nothing_lost(&brokers, name, &setup.alerts)? {
+        (3_000, 0) => Ok(()),
+        (resets, repeats) => Err(format!("{resets} resets, {repeats} repeats")),
+    }
+}
+
+/// Two instances share the group, one leaves while events arrive.
+pub fn two_instances(broker: &Broker) -> Result<(), String> {
+    let name = "two-instances";
+    let brokers = broker.plaintext();
+    topics(&brokers, name, 4)?;
+    let folder = broker.folder_for(name)?;
+    let setup = Setup::named(name, &brokers);
+    let first = stage::start(&folder, "first", &setup)?;
+    let arguments = ["--count", "200000", "--hits-permille", "20", "--rate", "25000"];
+    let generator = stage::generate(&brokers, name, &arguments)?;
+    let second = stage::start(&folder, "second", &setup)?;
+    for (stage, what) in [(&second, "the second judges"), (&first, "the first judges")] {
+        wait_until(what, MINUTES, || {
+            let has_work = stage.metric("ouzel_records_total", "")? > 1_000.0
+                && stage.metric("ouzel_assigned_partitions", "")? > 0.0;
+            Ok(has_work.then_some(()))
+        })?;
+    }
+    let judged_by_first = first.metric("ouzel_records_total", "")?;
+    first.stop()?;
+    if judged_by_first >= 200_000.0 {
+        return Err("the first instance judged everything before it left".to_owned());
+    }
+    stage::finish(generator)?;
+    history::wait_for_end(&brokers, name, name, MINUTES)?;
+    second.stop()?;
+    let (resets, repeats) = history::nothing_lost(&brokers, name, &setup.alerts)?;
+    println!("two instances: {resets} resets, 0 lost, {repeats} repeats");
+    if resets == 4_000 { Ok(()) } else { Err(format!("{resets} resets")) }
+}
+
+/// A regular expression without a match waits, ready, and takes the topic that appears.
+pub fn topic_that_appears_later(broker: &Broker) -> Result<(), String> {
+    let name = "later";
+    let brokers = broker.plaintext();
+    client::create_topics(&brokers, &[("later-alerts", 1), ("later-dead-letters", 1)])?;
+    let mut setup = Setup::named(name, &brokers);
+    setup.topics = vec!["^later-input-.*".to_owned()];
+    // How soon a new topic is seen is the client's metadata refresh.
+    setup.more =
+        "[kafka.librdkafka]\n\"topic.metadata.refresh.interval.ms\" = \"1000\"\n".to_owned();
+    let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
+    client::create_topics(&brokers, &[("later-input-1", 2)])?;
+    let arguments = ["--count", "2000", "--hits-permille", "10"];
+    stage::finish(stage::generate(&brokers, "later-input-1", &arguments)?)?;
+    history::wait_for_end(&brokers, name, "later-input-1", MINUTES)?;
+    stage.stop()?;
+    match history::nothing_lost(&brokers, "later-input-1", &setup.alerts)? {
+        (20, 0) => Ok(()),
+        (resets, repeats) => Err(format!("{resets} resets, {repeats} repeats")),
+    }
+}
