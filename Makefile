@@ -1,0 +1,49 @@
+# Everything that is done often. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO ?= cargo
+
+.PHONY: help demo test install format lint core suite docs stack bench bench-kafka clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## the main job on an embedded broker: events in, alerts out, checked; ends by itself
+	$(CARGO) run --release --locked --quiet -- demo
+
+test: install format lint core suite docs stack ## all tests (KAFKA=0 leaves out the real broker)
+	@if [ "$${KAFKA:-1}" = 0 ]; then echo "KAFKA=0: the suite against a real Apache Kafka was skipped"; fi
+	@echo "all tests passed"
+
+install: ## installs what the tests need, where it may; else says the command
+	@tests/install.sh
+
+format: ## the source is formatted
+	$(CARGO) fmt --check
+
+lint: ## no warning, with and without Kafka
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --lib --bins -- -D warnings
+
+core: ## the core and its tests, built without librdkafka
+	$(CARGO) test --locked --no-default-features --lib
+
+suite: ## unit, integration, embedded-broker, real-broker and documentation tests
+	$(CARGO) test --locked
+
+docs: ## the documentation of the source, every link right
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+stack: ## the compose stack and the Prometheus files, as far as they can be checked without running
+	@tests/stack.sh
+
+bench: ## the benches that need no broker
+	$(CARGO) bench --locked --bench pipe
+
+bench-kafka: ## the benches against a real Apache Kafka
+	$(CARGO) bench --locked --bench consume
+
+clean: ## removes what was built
+	$(CARGO) clean
