@@ -1,1 +1,458 @@
-//! One table of metrics: the origin of code, HELP texts and documents.
+//! The metrics of a running stage: typed methods over the rows of [`super::table`].
+//!
+//! Every label set that can be known exists at 0 from the start, else `increase()` would miss a
+//! rule's first alert. Series of a partition vanish when it is given back. Methods may be called
+//! from any thread, once per batch: nothing here belongs on the path of a single record. Label
+//! values come from rules, configuration and the fixed vocabulary, never from events.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use prometheus::core::Collector;
+use prometheus::{GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, TextEncoder};
+
+use super::health::{Health, Hold};
+use super::table::{self, Kind, Row};
+
+/// What is known before the first record: it becomes label sets at 0.
+#[derive(Clone, Debug, Default)]
+pub struct Known<'a> {
+    /// The program's version.
+    pub version: &'a str,
+    /// The commit it was built from.
+    pub commit: &'a str,
+    /// When the process started, in ms since the epoch.
+    pub started_ms: i64,
+    /// Topics configured by name (patterns are known when they are assigned).
+    pub topics: Vec<&'a str>,
+    /// Every shape that an event may have.
+    pub shapes: Vec<&'a str>,
+    /// Everything that may become of a hit.
+    pub dispositions: Vec<&'a str>,
+    /// Every stage and reason that a dead letter may have.
+    pub dead_letters: Vec<(&'a str, &'a str)>,
+    /// Every reason to skip a record.
+    pub skip_reasons: Vec<&'a str>,
+}
+
+/// A loaded rule, as metrics and `/rules` show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// The rule's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The hash of its text.
+    pub sha256: String,
+    /// Every severity that its alerts may have.
+    pub severities: Vec<String>,
+}
+
+/// Records of one topic and one batch, by outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordCounts {
+    /// Judged; no rule holds.
+    pub clean: u64,
+    /// Judged; at least one rule holds.
+    pub hit: u64,
+    /// Could not be judged.
+    pub unreadable: u64,
+    /// Hold no event.
+    pub skipped: u64,
+    /// Payload bytes of all of them.
+    pub payload_bytes: u64,
+}
+
+/// What happened to an assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rebalance {
+    /// Partitions were assigned.
+    Assign,
+    /// Partitions were given back in order.
+    Revoke,
+    /// Partitions were gone before they could be given back.
+    Lost,
+}
+
+impl Rebalance {
+    const ALL: [Self; 3] = [Self::Assign, Self::Revoke, Self::Lost];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Assign => "assign",
+            Self::Revoke => "revoke",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// The rules that judge, and when they were loaded.
+#[derive(Clone, Debug, Default)]
+struct Rules {
+    loaded_ms: i64,
+    rules: Vec<RuleInfo>,
+}
+
+/// All metrics of the process.
+pub struct Metrics {
+    registry: Registry,
+    records: IntCounterVec,
+    payload_bytes: IntCounterVec,
+    decoded_events: IntCounterVec,
+    candidates: IntCounterVec,
+    hits: IntCounterVec,
+    alerts: IntCounterVec,
+    dead_letters: IntCounterVec,
+    skipped: IntCounterVec,
+    rule_info: GaugeVec,
+    rule_last_hit: GaugeVec,
+    rule_set_info: GaugeVec,
+    rule_set_loaded: GaugeVec,
+    consumer_lag: GaugeVec,
+    watermark: GaugeVec,
+    last_record: GaugeVec,
+    event_to_alert: Histogram,
+    record_to_alert: Histogram,
+    in_flight_outputs: GaugeVec,
+    held: GaugeVec,
+    producer_queue_records: GaugeVec,
+    consumer_queue_bytes: GaugeVec,
+    commits: IntCounterVec,
+    commit_failures: IntCounterVec,
+    rebalances: IntCounterVec,
+    assigned_partitions: GaugeVec,
+    dispositions: Vec<String>,
+    rules: Mutex<Rules>,
+    /// How many workers read a partition: two for a moment, where one worker hears of its loss
+    /// after the other was assigned it.
+    assigned: Mutex<HashMap<(String, i32), u32>>,
+}
+
+const NO_LABELS: &[&str] = &[];
+
+impl Metrics {
+    /// All metrics at 0, with every label set that `known` names.
+    #[must_use]
+    pub fn new(known: &Known<'_>) -> Self {
+        let metrics = Self::registered(known);
+        for topic in &known.topics {
+            metrics.topic(topic);
+        }
+        for shape in &known.shapes {
+            metrics.decoded_events(shape, 0);
+        }
+        for (stage, reason) in &known.dead_letters {
+            metrics.dead_letters(stage, reason, 0);
+        }
+        for reason in &known.skip_reasons {
+            metrics.skipped(reason, 0);
+        }
+        for kind in Rebalance::ALL {
+            metrics.rebalances.with_label_values(&[kind.name()]);
+        }
+        for counter in [&metrics.candidates, &metrics.commits, &metrics.commit_failures] {
+            counter.with_label_values(NO_LABELS);
+        }
+        metrics
+    }
+
+    fn registered(known: &Known<'_>) -> Self {
+        let registry = Registry::new();
+        let counter = |row: &Row| counter(&registry, row);
+        let gauge = |row: &Row| gauge(&registry, row);
+        gauge(&table::BUILD_INFO).with_label_values(&[known.version, known.commit]).set(1.0);
+        gauge(&table::START_TIME).with_label_values(NO_LABELS).set(seconds(known.started_ms));
+        process(&registry);
+        Self {
+            records: counter(&table::RECORDS),
+            payload_bytes: counter(&table::PAYLOAD_BYTES),
+            decoded_events: counter(&table::DECODED_EVENTS),
+            candidates: counter(&table::CANDIDATES),
+            hits: counter(&table::HITS),
+            alerts: counter(&table::ALERTS),
+            dead_letters: counter(&table::DEAD_LETTERS),
+            skipped: counter(&table::SKIPPED),
+            rule_info: gauge(&table::RULE_INFO),
+            rule_last_hit: gauge(&table::RULE_LAST_HIT),
+            rule_set_info: gauge(&table::RULE_SET_INFO),
+            rule_set_loaded: gauge(&table::RULE_SET_LOADED),
+            consumer_lag: gauge(&table::CONSUMER_LAG),
+            watermark: gauge(&table::WATERMARK),
+            last_record: gauge(&table::LAST_RECORD),
+            event_to_alert: histogram(&registry, &table::EVENT_TO_ALERT),
+            record_to_alert: histogram(&registry, &table::RECORD_TO_ALERT),
+            in_flight_outputs: gauge(&table::IN_FLIGHT_OUTPUTS),
+            held: gauge(&table::HELD),
+            producer_queue_records: gauge(&table::PRODUCER_QUEUE_RECORDS),
+            consumer_queue_bytes: gauge(&table::CONSUMER_QUEUE_BYTES),
+            commits: counter(&table::COMMITS),
+            commit_failures: counter(&table::COMMIT_FAILURES),
+            rebalances: counter(&table::REBALANCES),
+            assigned_partitions: gauge(&table::ASSIGNED_PARTITIONS),
+            dispositions: known.dispositions.iter().map(|name| (*name).to_owned()).collect(),
+            rules: Mutex::default(),
+            assigned: Mutex::default(),
+            registry,
+        }
+    }
+
+    /// These rules judge from now on; their series exist at 0, those of rules that are gone keep
+    /// their counts.
+    pub fn rule_set_loaded(&self, sha256: &str, loaded_ms: i64, rules: &[RuleInfo]) {
+        self.rule_info.reset();
+        self.rule_set_info.reset();
+        self.rule_set_info.with_label_values(&[sha256]).set(1.0);
+        self.rule_set_loaded.with_label_values(NO_LABELS).set(seconds(loaded_ms));
+        for rule in rules {
+            let labels = [&*rule.id, &*rule.name, &*rule.version, &*rule.sha256];
+            self.rule_info.with_label_values(&labels).set(1.0);
+            self.rule_last_hit.with_label_values(&[&*rule.id]);
+            for disposition in &self.dispositions {
+                self.hits(&rule.id, disposition, 0);
+            }
+            for severity in &rule.severities {
+                self.alerts_delivered(&rule.id, severity, 0);
+            }
+        }
+        *lock(&self.rules) = Rules { loaded_ms, rules: rules.to_vec() };
+    }
+
+    /// A topic is read (a pattern has matched it, say): its series exist at 0.
+    pub fn topic(&self, topic: &str) {
+        self.records(topic, &RecordCounts::default());
+        self.last_record.with_label_values(&[topic]);
+    }
+
+    /// Records of `topic` were judged.
+    pub fn records(&self, topic: &str, counts: &RecordCounts) {
+        let outcomes = [
+            ("clean", counts.clean),
+            ("hit", counts.hit),
+            ("unreadable", counts.unreadable),
+            ("skipped", counts.skipped),
+        ];
+        for (outcome, count) in outcomes {
+            self.records.with_label_values(&[topic, outcome]).inc_by(count);
+        }
+        self.payload_bytes.with_label_values(&[topic]).inc_by(counts.payload_bytes);
+    }
+
+    /// A record of `topic` was received at `wall_ms`.
+    pub fn last_record(&self, topic: &str, wall_ms: i64) {
+        self.last_record.with_label_values(&[topic]).set(seconds(wall_ms));
+    }
+
+    /// The prefilter could not exclude `count` records.
+    pub fn candidates(&self, count: u64) {
+        self.candidates.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// `count` events of `shape` were decoded.
+    pub fn decoded_events(&self, shape: &str, count: u64) {
+        self.decoded_events.with_label_values(&[shape]).inc_by(count);
+    }
+
+    /// This became of `count` hits of a rule.
+    pub fn hits(&self, rule_id: &str, disposition: &str, count: u64) {
+        self.hits.with_label_values(&[rule_id, disposition]).inc_by(count);
+    }
+
+    /// A rule held for an event at `wall_ms`.
+    pub fn last_hit(&self, rule_id: &str, wall_ms: i64) {
+        self.rule_last_hit.with_label_values(&[rule_id]).set(seconds(wall_ms));
+    }
+
+    /// `count` alerts of a rule were delivered.
+    pub fn alerts_delivered(&self, rule_id: &str, severity: &str, count: u64) {
+        self.alerts.with_label_values(&[rule_id, severity]).inc_by(count);
+    }
+
+    /// `count` records became dead letters.
+    pub fn dead_letters(&self, stage: &str, reason: &str, count: u64) {
+        self.dead_letters.with_label_values(&[stage, reason]).inc_by(count);
+    }
+
+    /// `count` records held no event.
+    pub fn skipped(&self, reason: &str, count: u64) {
+        self.skipped.with_label_values(&[reason]).inc_by(count);
+    }
+
+    /// An alert was delivered `age_ms` after its event; a clock that jumped gives 0, never less.
+    pub fn event_to_alert(&self, age_ms: i64) {
+        self.event_to_alert.observe(seconds(age_ms.max(0)));
+    }
+
+    /// An alert was delivered `age_ms` after its record; a clock that jumped gives 0, never less.
+    pub fn record_to_alert(&self, age_ms: i64) {
+        self.record_to_alert.observe(seconds(age_ms.max(0)));
+    }
+
+    /// `count` commits were confirmed.
+    pub fn commits(&self, count: u64) {
+        self.commits.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// `count` commits failed.
+    pub fn commit_failures(&self, count: u64) {
+        self.commit_failures.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// A worker saw a rebalance of this kind.
+    pub fn rebalance(&self, kind: Rebalance) {
+        self.rebalances.with_label_values(&[kind.name()]).inc();
+    }
+
+    /// A worker begins to read a partition.
+    pub fn assigned(&self, topic: &str, partition: i32) {
+        self.topic(topic);
+        *lock(&self.assigned).entry((topic.to_owned(), partition)).or_default() += 1;
+    }
+
+    /// A worker has given a partition back (or lost it): its series vanish with its last reader.
+    pub fn revoked(&self, topic: &str, partition: i32) {
+        let mut assigned = lock(&self.assigned);
+        let key = (topic.to_owned(), partition);
+        let readers = assigned.get(&key).copied().unwrap_or_default();
+        if readers > 1 {
+            assigned.insert(key, readers - 1);
+            return;
+        }
+        assigned.remove(&key);
+        for family in [&self.consumer_lag, &self.watermark] {
+            // A partition that was never measured has no series to remove.
+            drop(family.remove_label_values(&[topic, &partition.to_string()]));
+        }
+    }
+
+    /// The lag of a partition; without effect on one that is not read (any more).
+    pub fn consumer_lag(&self, topic: &str, partition: i32, records: i64) {
+        self.set(&self.consumer_lag, topic, partition, records.max(0) as f64);
+    }
+
+    /// The time stamp of the last record before a partition's watermark; without effect on one
+    /// that is not read (any more).
+    pub fn watermark(&self, topic: &str, partition: i32, wall_ms: i64) {
+        self.set(&self.watermark, topic, partition, seconds(wall_ms));
+    }
+
+    fn set(&self, family: &GaugeVec, topic: &str, partition: i32, value: f64) {
+        // Statistics of a client come late: without this, they would bring series back. The lock
+        // is kept until the value is set, so that a revoke cannot come between.
+        let assigned = lock(&self.assigned);
+        if assigned.contains_key(&(topic.to_owned(), partition)) {
+            family.with_label_values(&[topic, &partition.to_string()]).set(value);
+        }
+    }
+
+    /// Everything in Prometheus' text format 0.0.4; the state of the workers is that of `health`.
+    #[must_use]
+    pub fn render(&self, health: &Health) -> String {
+        self.take_over(health);
+        let mut text = String::new();
+        let encoded = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
+        debug_assert!(encoded.is_ok(), "families of this table always have a text form");
+        text
+    }
+
+    fn take_over(&self, health: &Health) {
+        let workers = health.statuses();
+        let sum = |of: fn(&super::WorkerStatus) -> u64| workers.iter().map(of).sum::<u64>() as f64;
+        let set = |family: &GaugeVec, value| family.with_label_values(NO_LABELS).set(value);
+        set(&self.in_flight_outputs, sum(|worker| worker.in_flight_outputs));
+        set(&self.producer_queue_records, sum(|worker| worker.producer_queue_records));
+        set(&self.consumer_queue_bytes, sum(|worker| worker.consumer_queue_bytes));
+        for hold in Hold::ALL {
+            let held = workers.iter().filter(|worker| worker.holds.contains(hold)).count();
+            self.held.with_label_values(&[hold.name()]).set(held as f64);
+        }
+        let partitions: u32 = lock(&self.assigned).values().sum();
+        set(&self.assigned_partitions, f64::from(partitions));
+    }
+
+    /// The rules that judge as a JSON array: id, name, version, sha256, state, loaded_at and
+    /// last_hit (null where the rule has not held since the start).
+    #[must_use]
+    pub fn rules_json(&self) -> String {
+        let rules = lock(&self.rules);
+        let loaded_at = super::rfc3339(rules.loaded_ms);
+        let rows = rules.rules.iter().map(|rule| {
+            let last_hit = self.rule_last_hit.with_label_values(&[&*rule.id]).get();
+            let last_hit = (last_hit > 0.0).then(|| super::rfc3339((last_hit * 1e3) as i64));
+            serde_json::json!({
+                "id": rule.id,
+                "name": rule.name,
+                "version": rule.version,
+                "sha256": rule.sha256,
+                "state": "active",
+                "loaded_at": loaded_at,
+                "last_hit": last_hit,
+            })
+        });
+        serde_json::Value::Array(rows.collect()).to_string()
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change is complete in itself, so a panic elsewhere leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1e3
+}
+
+fn counter(registry: &Registry, row: &Row) -> IntCounterVec {
+    debug_assert_eq!(row.kind, Kind::Counter);
+    let family = IntCounterVec::new(Opts::new(row.name, row.help), row.labels)
+        .expect("a row has a valid name and labels: a test registers every row");
+    register(registry, &family);
+    family
+}
+
+fn gauge(registry: &Registry, row: &Row) -> GaugeVec {
+    debug_assert_eq!(row.kind, Kind::Gauge);
+    let family = GaugeVec::new(Opts::new(row.name, row.help), row.labels)
+        .expect("a row has a valid name and labels: a test registers every row");
+    register(registry, &family);
+    family
+}
+
+fn histogram(registry: &Registry, row: &Row) -> Histogram {
+    debug_assert_eq!(row.kind, Kind::Histogram);
+    let options = HistogramOpts::new(row.name, row.help).buckets(table::LATENCY_BUCKETS.to_vec());
+    let family = Histogram::with_opts(options)
+        .expect("a row has a valid name and rising buckets: a test registers every row");
+    register(registry, &family);
+    family
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, family: &C) {
+    registry
+        .register(Box::new(family.clone()))
+        .expect("a row is registered once: a test compares what is registered with the table");
+}
+
+/// CPU, memory, threads and file descriptors of this process, under their usual names.
+#[cfg(target_os = "linux")]
+fn process(registry: &Registry) {
+    let process = prometheus::process_collector::ProcessCollector::for_self();
+    registry
+        .register(Box::new(process))
+        .expect("no row of the table has a name that starts with process_");
+}
+
+/// Other systems have no `/proc` to read them from.
+#[cfg(not(target_os = "linux"))]
+fn process(_: &Registry) {}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;
