@@ -1,5 +1,7 @@
 //! The tree of a query.
 
+use super::glob::Glob;
+
 /// A range of bytes in the query's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
@@ -75,6 +77,14 @@ pub enum Expr {
         path: FieldName,
         /// The inner query.
         query: Box<Node>,
+    },
+    /// A value of the field matches a wildcard of Elastic's query DSL. KQL has no spelling for
+    /// it: it comes from a rule's `filters` only, never from a query's text.
+    Like {
+        /// The field; never a wildcard.
+        field: FieldName,
+        /// The pattern.
+        glob: Glob,
     },
 }
 

@@ -10,12 +10,14 @@
 
 mod ast;
 mod diagnostic;
+mod glob;
 mod lexer;
 mod parser;
 mod print;
 
 pub use ast::{Expr, FieldName, Literal, Node, Pattern, Query, RangeOperator, Span};
 pub use diagnostic::{Diagnostic, Place, place};
+pub use glob::{Glob, LetterCase};
 pub use parser::parse;
 pub use print::print;
 

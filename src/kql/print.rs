@@ -1,9 +1,11 @@
 //! Tree → text that parses to the same tree.
 
 use super::ast::{Expr, Literal, Node, Pattern, RangeOperator};
+use super::glob::LetterCase;
 use super::lexer::{Keyword, SPECIAL, is_space, keyword_length};
 
-/// The node as KQL text; what it parses to equals `node`.
+/// The node as KQL text; what it parses to equals `node` (but for [`Expr::Like`], which only
+/// people can read).
 #[must_use]
 pub fn print(node: &Node) -> String {
     let mut out = String::new();
@@ -67,6 +69,15 @@ fn write(node: &Node, place: Tightness, out: &mut String) {
             out.push_str(":{ ");
             write(query, Tightness::Or, out);
             out.push_str(" }");
+        }
+        // EQL's spelling: people know it, and it cannot be mistaken for KQL.
+        Expr::Like { field, glob } => {
+            write_field(field, out);
+            out.push_str(match glob.case() {
+                LetterCase::Sensitive => " like ",
+                LetterCase::Insensitive => " like~ ",
+            });
+            write_quoted(glob.text(), out);
         }
     }
 }

@@ -27,6 +27,7 @@ fn show(node: &Node) -> String {
             format!("{}{operator:?}{}", field.pieces().join("★"), literal(value))
         }
         Expr::Nested { path, query } => format!("{}{{{}}}", path.pieces().join("★"), show(query)),
+        Expr::Like { field, glob } => format!("{}~{}", field.pieces().join("★"), glob.text()),
     }
 }
 
