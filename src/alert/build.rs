@@ -1,12 +1,28 @@
-//! Hit + rule + event + record → alert; the deterministic id.
+//! Hit + rule + event + record → alert: the deterministic id, the key and the headers.
+//!
+//! The value is written by `encode`. Nothing of an event gets into a header; header values that
+//! come with a record are passed on only where the configuration names them, control characters
+//! escaped.
 
 use std::sync::Arc;
 
-use super::{AlertId, Encoded};
-use crate::disposition::{Decision, Notice};
-use crate::event::{Event, FieldTypes};
+use sha2::{Digest as _, Sha256};
+
+use super::encode::{self, Extent};
+use super::facts::Facts;
+use super::headers;
+use super::json::Json;
+use super::mapping::Mappings;
+use super::reason::Reason;
+use super::rule_part::RulePart;
+use super::{AlertId, Encoded, notice};
+use crate::disposition::{Decision, Disposition, Notice, time};
+use crate::event::{Event, FieldPath, FieldTypes, Value};
 use crate::record::{Record, Timestamp};
-use crate::rule::{Rule, RuleIndex, RuleSet};
+use crate::rule::{Rule, RuleIndex, RuleSet, Severity};
+
+/// The name space of `kibana.alert.rule.execution.uuid`.
+const EXECUTIONS: uuid::Uuid = uuid::Uuid::from_u128(0x5a9b_1c1e_42c4_4f5e_9a0d_6f0e_7d3a_8b21);
 
 /// What is the same for every alert of a run.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +31,7 @@ pub struct EncoderOptions {
     pub cluster: String,
     /// `kibana.alert.ancestors[].index` per topic (`input.topic.<name>.index`), else the topic.
     pub index_of_topic: std::collections::BTreeMap<String, String>,
-    /// `event.kind` of alerts: `alert` or `signal`.
+    /// `event.kind` of alerts: `alert` or `signal`; empty means `alert`.
     pub event_kind: String,
     /// The field whose value becomes the record key; `None`: the alert id.
     pub key_field: Option<String>,
@@ -53,36 +69,198 @@ pub struct AlertEncoder {
     rules: Arc<RuleSet>,
     types: FieldTypes,
     options: EncoderOptions,
+    key_field: Option<FieldPath>,
+    event_id: FieldPath,
+    facts: Facts,
+    reason: Reason,
+    /// By rule index, one for each rule of `rules`.
+    prepared: Vec<Prepared>,
+}
+
+/// What is worked out once per rule.
+#[derive(Debug)]
+struct Prepared {
+    part: RulePart,
+    mappings: Mappings,
+}
+
+/// What a rule says of one event: its mappings applied, its times compared.
+pub(super) struct Resolved<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) part: &'a RulePart,
+    pub(super) name: &'a str,
+    pub(super) severity: Severity,
+    pub(super) risk_score: Value<'a>,
+    pub(super) is_late: bool,
+    pub(super) is_marked_over_limit: bool,
 }
 
 impl AlertEncoder {
     /// An encoder for `rules`: the static part of each rule's alerts is encoded here, once.
     #[must_use]
-    pub fn new(rules: Arc<RuleSet>, types: FieldTypes, options: EncoderOptions) -> Self {
-        Self { rules, types, options }
+    pub fn new(rules: Arc<RuleSet>, types: FieldTypes, mut options: EncoderOptions) -> Self {
+        if options.event_kind.is_empty() {
+            "alert".clone_into(&mut options.event_kind);
+        }
+        let prepare = |rule| Prepared { part: RulePart::new(rule), mappings: Mappings::new(rule) };
+        let prepared = rules.rules().iter().map(prepare).collect();
+        Self {
+            prepared,
+            key_field: options.key_field.as_deref().map(FieldPath::new),
+            event_id: FieldPath::new("event.id"),
+            facts: Facts::default(),
+            reason: Reason::default(),
+            rules,
+            types,
+            options,
+        }
     }
-    /// The id that the alert of `rule` for `event` of `record` has.
+
+    /// The id that the alert of `rule` for `event` of `record` has: for an Okta event it depends
+    /// on the rule and the event's `uuid` only, for any other on the rule and the position.
     #[must_use]
     pub fn id(&self, rule: &Rule, event: &Event<'_>, record: &Record<'_>) -> AlertId {
-        let _ = (rule, event, record);
-        unimplemented!()
+        if let Some(uuid) = event.okta_uuid {
+            return hash_parts(&["ouzel-alert-1", &rule.id, "okta", uuid]);
+        }
+        hash_parts(&[
+            "ouzel-alert-1",
+            &rule.id,
+            &self.options.cluster,
+            record.position.topic,
+            &record.position.partition.to_string(),
+            &record.position.offset.to_string(),
+            &event.index.to_string(),
+        ])
     }
+
     /// The alert as it goes to a sink.
     #[must_use]
     pub fn encode(&self, id: AlertId, input: &AlertInput<'_>) -> Encoded {
-        let _ = (id, input, &self.rules, &self.types, &self.options);
-        unimplemented!()
+        self.encode_to(id, input, Extent::Whole)
     }
-    /// The alert without the event's fields, for a broker that refuses the size of the whole one.
+
+    /// The alert without the event's fields, for a broker that refuses the size of the whole one:
+    /// position and hash remain, and `ouzel.reduced` says so.
     #[must_use]
     pub fn encode_reduced(&self, id: AlertId, input: &AlertInput<'_>) -> Encoded {
-        let _ = (id, input);
-        unimplemented!()
+        self.encode_to(id, input, Extent::Reduced)
     }
+
     /// The notice that a rule passed its limit, as it goes to the alert topic.
     #[must_use]
     pub fn encode_notice(&self, notice: &Notice, judged: Timestamp) -> Encoded {
-        let _ = (notice, judged);
-        unimplemented!()
+        let rule = self.rule(notice.rule);
+        notice::encode(self, rule, &self.prepared(notice.rule).part, notice, judged)
     }
+
+    fn encode_to(&self, id: AlertId, input: &AlertInput<'_>, extent: Extent) -> Encoded {
+        let resolved = self.resolve(input);
+        Encoded {
+            key: Some(self.key(id, input.event, extent)),
+            value: Some(encode::alert(self, id, input, &resolved, extent)),
+            headers: headers::of_alert(id, input.record, &resolved, &self.options.pass_headers),
+            timestamp: input.judged,
+        }
+    }
+
+    fn resolve<'a>(&'a self, input: &AlertInput<'a>) -> Resolved<'a> {
+        let rule = self.rule(input.rule);
+        let Prepared { part, mappings } = self.prepared(input.rule);
+        let event_time = time::event_time(rule, input.event, input.record);
+        let is_over_limit = input.decision.disposition == Disposition::OverLimit;
+        Resolved {
+            rule,
+            part,
+            name: mappings.name(rule, input.event),
+            severity: mappings.severity(rule, input.event),
+            risk_score: mappings.risk_score(rule, input.event),
+            is_late: time::is_late(rule, event_time, input.judged),
+            is_marked_over_limit: is_over_limit && !self.options.has_overflow_target,
+        }
+    }
+
+    /// The alert id, or the text of the configured field; the id where the event does not have it.
+    fn key(&self, id: AlertId, event: &Event<'_>, extent: Extent) -> Vec<u8> {
+        let text = self.key_field.as_ref().and_then(|field| event.text(field));
+        let fits = |text: &&str| {
+            extent == Extent::Whole || text.len() <= crate::limits::REDUCED_TEXT_BYTES_MAX
+        };
+        text.filter(fits).map_or_else(|| id.to_string().into_bytes(), |text| text.into())
+    }
+
+    fn rule(&self, index: RuleIndex) -> &Rule {
+        self.rules.get(index).expect("hits name rules of the set that the encoder was made of")
+    }
+
+    fn prepared(&self, index: RuleIndex) -> &Prepared {
+        self.prepared.get(index.0 as usize).expect("there is one for each rule of the set")
+    }
+
+    /// `rule_set` and `build`: what judged.
+    pub(super) fn write_judge(&self, json: &mut Json) {
+        json.key("rule_set");
+        json.open_object();
+        json.text_member("sha256", self.rules.sha256());
+        json.close_object();
+        json.key("build");
+        json.open_object();
+        json.text_member("version", &self.options.build_version);
+        json.text_member("commit", &self.options.build_commit);
+        json.close_object();
+    }
+
+    /// The id of the execution: one per rule set and record.
+    pub(super) fn execution(&self, record: &Record<'_>) -> String {
+        let position = record.position;
+        let name = format!(
+            "{}\0{}\0{}\0{}",
+            self.rules.sha256(),
+            position.topic,
+            position.partition,
+            position.offset
+        );
+        uuid::Uuid::new_v5(&EXECUTIONS, name.as_bytes()).to_string()
+    }
+
+    pub(super) fn options(&self) -> &EncoderOptions {
+        &self.options
+    }
+
+    pub(super) fn event_kind(&self) -> &str {
+        &self.options.event_kind
+    }
+
+    pub(super) fn event_id(&self) -> &FieldPath {
+        &self.event_id
+    }
+
+    pub(super) fn types(&self) -> &FieldTypes {
+        &self.types
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(super) fn reason(&self) -> &Reason {
+        &self.reason
+    }
+}
+
+/// SHA-256 over the parts with a NUL between them.
+pub(super) fn hash_parts(parts: &[&str]) -> AlertId {
+    let mut hash = Sha256::new();
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            hash.update([0]);
+        }
+        hash.update(part.as_bytes());
+    }
+    AlertId(hash.finalize().into())
+}
+
+/// Lower-case hex SHA-256 of `bytes`.
+pub(super) fn hex_sha256(bytes: &[u8]) -> String {
+    AlertId(Sha256::digest(bytes).into()).to_string()
 }

@@ -1,6 +1,15 @@
 //! A record that could not be judged: why, at which stage, and all of its bytes.
+//!
+//! Key, value and headers are the record's own, byte for byte; what is added are headers, so that
+//! the record can be judged again later as what it was.
 
 use super::Encoded;
+use super::build::hex_sha256;
+use super::encode::text_or_base64;
+use super::headers::{self, one_line, pair};
+use super::json::Json;
+use crate::event::DecodeFault;
+use crate::limits::{ERROR_DETAIL_BYTES_MAX, TRUNCATED_HEADER_BYTES_MAX};
 use crate::record::{Record, Timestamp};
 
 /// Where in its life a record failed.
@@ -28,6 +37,37 @@ impl Stage {
     }
 }
 
+/// Every reason that a dead letter may have: the values of the metric label `reason` and of the
+/// header `ouzel.error.reason`. The last ones are reasons why an output was refused.
+pub const REASONS: [&str; 11] = [
+    "not JSON",
+    "truncated",
+    "not UTF-8",
+    "control byte",
+    "not an object",
+    "too large",
+    "too deep",
+    "too many events",
+    "output too large",
+    "output invalid",
+    "output refused by policy",
+];
+
+/// The reason that stands for a decode fault; one of [`REASONS`].
+#[must_use]
+pub const fn reason(fault: DecodeFault) -> &'static str {
+    match fault {
+        DecodeFault::NotJson => "not JSON",
+        DecodeFault::Truncated => "truncated",
+        DecodeFault::NotUtf8 => "not UTF-8",
+        DecodeFault::ControlByte => "control byte",
+        DecodeFault::NotAnObject => "not an object",
+        DecodeFault::TooLarge => "too large",
+        DecodeFault::TooDeep => "too deep",
+        DecodeFault::TooManyEvents => "too many events",
+    }
+}
+
 /// A dead letter.
 #[derive(Clone, Copy)]
 pub struct DeadLetter<'a> {
@@ -35,7 +75,7 @@ pub struct DeadLetter<'a> {
     pub record: &'a Record<'a>,
     /// Where it failed.
     pub stage: Stage,
-    /// The reason, from a small fixed vocabulary.
+    /// The reason, from a small fixed vocabulary ([`REASONS`]).
     pub reason: &'static str,
     /// One line of detail; escaped and cut here.
     pub detail: &'a str,
@@ -48,17 +88,91 @@ impl DeadLetter<'_> {
     /// and `ouzel.source.*` headers.
     #[must_use]
     pub fn encode(&self) -> Encoded {
-        unimplemented!()
+        let mut headers: Vec<headers::HeaderPair> = headers::all(self.record).map(owned).collect();
+        headers.extend(self.own_headers());
+        Encoded {
+            key: self.record.key.map(<[u8]>::to_vec),
+            value: self.record.payload.map(<[u8]>::to_vec),
+            headers,
+            timestamp: self.judged,
+        }
     }
+
     /// The dead letter without the payload, for a broker that refuses the size of the whole one:
-    /// an empty value, `ouzel.payload.sha256`, `ouzel.payload.bytes`, `ouzel.error.truncated`.
+    /// an empty value, `ouzel.payload.sha256`, `ouzel.payload.bytes`, `ouzel.error.truncated`, and
+    /// of the original headers and the key only what [`TRUNCATED_HEADER_BYTES_MAX`] leaves room
+    /// for.
     #[must_use]
     pub fn encode_without_value(&self) -> Encoded {
-        unimplemented!()
+        let mut room = TRUNCATED_HEADER_BYTES_MAX;
+        let mut take = |bytes: usize| match room.checked_sub(bytes) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        };
+        let key = self.record.key.filter(|key| take(key.len()));
+        let size =
+            |header: &headers::HeaderPair| header.0.len() + header.1.as_ref().map_or(0, Vec::len);
+        let mut headers: Vec<headers::HeaderPair> =
+            headers::all(self.record).map(owned).filter(|header| take(size(header))).collect();
+        headers.extend(self.own_headers());
+        let payload = self.record.payload.unwrap_or_default();
+        headers.push(pair("ouzel.payload.sha256", &hex_sha256(payload)));
+        headers.push(pair("ouzel.payload.bytes", &payload.len().to_string()));
+        headers.push(pair("ouzel.error.truncated", "true"));
+        let key = key.map(<[u8]>::to_vec);
+        Encoded { key, value: Some(Vec::new()), headers, timestamp: self.judged }
     }
-    /// The dead letter as one JSON line, for `pipe`.
+
+    /// The dead letter as one JSON line without its line end, for `pipe`.
     #[must_use]
     pub fn encode_line(&self) -> Vec<u8> {
-        unimplemented!()
+        let record = self.record;
+        let payload = record.payload.unwrap_or_default();
+        let mut json = Json::with_capacity(payload.len() + 256);
+        json.open_object();
+        json.text_member("reason", self.reason);
+        json.text_member("detail", &self.detail());
+        json.text_member("stage", self.stage.name());
+        json.key("position");
+        json.open_object();
+        json.text_member("topic", record.position.topic);
+        json.integer_member("partition", record.position.partition.into());
+        json.integer_member("offset", record.position.offset);
+        json.close_object();
+        if let Some(key) = record.key {
+            text_or_base64(&mut json, "key", key);
+        }
+        if let Some(payload) = record.payload {
+            text_or_base64(&mut json, "payload", payload);
+        }
+        json.close_object();
+        json.into_bytes()
     }
+
+    fn detail(&self) -> String {
+        one_line(self.detail.as_bytes(), ERROR_DETAIL_BYTES_MAX)
+    }
+
+    fn own_headers(&self) -> Vec<headers::HeaderPair> {
+        let position = self.record.position;
+        let mut headers = vec![
+            pair("ouzel.error.stage", self.stage.name()),
+            pair("ouzel.error.reason", self.reason),
+            pair("ouzel.error.detail", &self.detail()),
+            pair("ouzel.source.topic", position.topic),
+            pair("ouzel.source.partition", &position.partition.to_string()),
+            pair("ouzel.source.offset", &position.offset.to_string()),
+        ];
+        if let Some(time) = self.record.timestamp {
+            headers.push(pair("ouzel.source.timestamp", &time.as_millis().to_string()));
+        }
+        headers
+    }
+}
+
+fn owned(header: crate::record::Header<'_>) -> headers::HeaderPair {
+    (header.name.to_owned(), header.value.map(<[u8]>::to_vec))
 }

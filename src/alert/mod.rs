@@ -8,12 +8,19 @@
 //! same event has the same id for ever.
 
 pub mod build;
-pub mod encode;
+mod encode;
+mod rule_part;
+mod mapping;
+mod facts;
+mod reason;
+mod headers;
+mod json;
+mod notice;
 pub mod dead_letter;
 
 pub use crate::disposition::AlertId;
 pub use build::{AlertEncoder, AlertInput, EncoderOptions};
-pub use dead_letter::{DeadLetter, Stage};
+pub use dead_letter::{DeadLetter, REASONS, Stage};
 
 /// One output record, ready for a sink: what goes to which kind of target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,59 @@
+//! The notice that a rule passed its limit: the rule's own fields, the window, no event.
+//!
+//! One per rule and window, and its id depends on nothing else: whoever reads the topic can tell
+//! that two notices are the same.
+
+use super::build::{AlertEncoder, hash_parts};
+use super::headers;
+use super::json::Json;
+use super::rule_part::RulePart;
+use super::{AlertId, Encoded};
+use crate::disposition::Notice;
+use crate::record::Timestamp;
+use crate::rule::Rule;
+
+/// The notice as it goes to the alert topic.
+pub(super) fn encode(
+    encoder: &AlertEncoder,
+    rule: &Rule,
+    part: &RulePart,
+    notice: &Notice,
+    judged: Timestamp,
+) -> Encoded {
+    let id = id(&encoder.options().cluster, rule, notice);
+    let mut json = Json::with_capacity(part.whole.len() + 1024);
+    json.open_object();
+    json.time_member("@timestamp", judged);
+    json.text_member("kibana.alert.rule.name", &rule.name);
+    json.members(&part.whole);
+    json.key("ouzel");
+    json.open_object();
+    json.key("notice");
+    json.open_object();
+    json.text_member("id", &id.to_string());
+    json.text_member("kind", "limit");
+    json.time_member("window_start", notice.window_start);
+    json.time_member("window_end", notice.window_end);
+    json.integer_member("limit", notice.limit.into());
+    json.close_object();
+    json.key("rule");
+    json.open_object();
+    json.text_member("sha256", &rule.sha256);
+    json.close_object();
+    encoder.write_judge(&mut json);
+    json.close_object();
+    json.close_object();
+    let mut headers = headers::common(id, &rule.id, rule.severity.name());
+    headers.push(headers::pair("ouzel.notice", "limit"));
+    Encoded {
+        key: Some(id.to_string().into_bytes()),
+        value: Some(json.into_bytes()),
+        headers,
+        timestamp: judged,
+    }
+}
+
+fn id(cluster: &str, rule: &Rule, notice: &Notice) -> AlertId {
+    let start = notice.window_start.as_millis().to_string();
+    hash_parts(&["ouzel-notice-1", &rule.id, cluster, "limit", &start])
+}
