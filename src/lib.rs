@@ -18,6 +18,7 @@
 // ── core ──
 pub mod record;
 pub mod limits;
+pub mod text;
 pub mod event;
 pub mod kql;
 pub mod rule;

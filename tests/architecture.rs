@@ -17,19 +17,30 @@ struct Row {
 }
 
 const SHELL_CRATES: &[&str] = &["rdkafka", "tokio", "hyper", "prometheus", "tracing", "clap"];
-const CORE: &[&str] =
-    &["record", "limits", "event", "kql", "rule", "detect", "disposition", "alert", "generate"];
+const CORE: &[&str] = &[
+    "record",
+    "limits",
+    "text",
+    "event",
+    "kql",
+    "rule",
+    "detect",
+    "disposition",
+    "alert",
+    "generate",
+];
 
 /// The table. A module stands before the modules that it is a part of.
 const TABLE: &[Row] = &[
     Row { module: "record", may_use: &[], must_not_know: SHELL_CRATES },
     Row { module: "limits", may_use: &[], must_not_know: SHELL_CRATES },
+    Row { module: "text", may_use: &[], must_not_know: SHELL_CRATES },
     Row { module: "kql", may_use: &["limits"], must_not_know: SHELL_CRATES },
     Row { module: "event", may_use: &["record", "limits"], must_not_know: SHELL_CRATES },
     Row { module: "rule", may_use: &["kql", "limits"], must_not_know: SHELL_CRATES },
     Row {
         module: "detect",
-        may_use: &["event", "kql", "rule", "record", "limits"],
+        may_use: &["event", "kql", "rule", "record", "text", "limits"],
         must_not_know: SHELL_CRATES,
     },
     Row {
@@ -39,7 +50,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         module: "alert",
-        may_use: &["rule", "kql", "record", "event", "detect", "disposition", "limits"],
+        may_use: &["rule", "kql", "record", "event", "detect", "disposition", "text", "limits"],
         must_not_know: SHELL_CRATES,
     },
     Row { module: "generate", may_use: &["record", "limits"], must_not_know: SHELL_CRATES },
@@ -49,7 +60,7 @@ const TABLE: &[Row] = &[
         may_use: &["limits"],
         must_not_know: &["rdkafka", "tokio", "hyper", "prometheus", "clap"],
     },
-    Row { module: "telemetry", may_use: &["config"], must_not_know: &["rdkafka", "clap"] },
+    Row { module: "telemetry", may_use: &["config", "text"], must_not_know: &["rdkafka", "clap"] },
     Row {
         module: "kafka",
         may_use: &["config", "record", "limits"],
@@ -70,6 +81,7 @@ const TABLE: &[Row] = &[
         may_use: &[
             "record",
             "limits",
+            "text",
             "event",
             "kql",
             "rule",
@@ -91,6 +103,7 @@ const TABLE: &[Row] = &[
         may_use: &[
             "record",
             "limits",
+            "text",
             "event",
             "kql",
             "rule",

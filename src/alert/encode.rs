@@ -240,7 +240,8 @@ impl Writer<'_> {
         let query = &self.resolved.rule.query;
         json.key("match");
         json.open_array();
-        for clause in explain::matched(query, self.input.event, self.encoder.types()) {
+        let now = self.input.record.received;
+        for clause in explain::matched(query, self.input.event, self.encoder.types(), now) {
             json.open_object();
             json.text_member("clause", &clause.clause);
             if let Some(field) = &clause.field {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::prefilter::NoLiteral;
 use super::{Scratch, Verdict};
 use crate::event::{FieldTypes, TopicProfile};
 use crate::record::Record;
-use crate::rule::RuleSet;
+use crate::rule::{RuleIndex, RuleSet};
 
 /// What is checked on records that no rule can match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,12 @@ impl Detector {
     #[must_use]
     pub fn rules(&self) -> &Arc<RuleSet> {
         &self.rules
+    }
+
+    /// The rules that have no literal to search records for, each with the reason. One of them
+    /// makes the whole set decode every record.
+    pub fn needs_extraction(&self) -> impl Iterator<Item = (RuleIndex, NoLiteral)> + '_ {
+        std::iter::empty()
     }
 
     /// Judges one record. Allocates nothing for a clean record once `scratch` is warm.

@@ -17,6 +17,7 @@ pub mod explain;
 pub mod reference;
 
 pub use detector::{Detector, Validate};
+pub use prefilter::NoLiteral;
 
 use crate::event::{DecodeFault, Event, SkipReason};
 use crate::rule::RuleIndex;

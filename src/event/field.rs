@@ -1,4 +1,4 @@
-//! Field names: `a.b.c` parsed once, and the table of what type a field has.
+//! Field names: `a.b.c` parsed once, and the walk to the values that a name names.
 
 use std::ops::ControlFlow;
 
@@ -31,53 +31,8 @@ impl FieldPath {
     }
 }
 
-/// How Elastic would index a field, and so how its values compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FieldType {
-    /// Exact text (also Elastic's `wildcard` and `constant_keyword`). The default.
-    Keyword,
-    /// Analysed text: words.
-    Text,
-    /// Any numeric type.
-    Number,
-    /// `boolean`.
-    Boolean,
-    /// `ip`.
-    Ip,
-    /// `date`.
-    Date,
-    /// `flattened`: every leaf below compares as text.
-    Flattened,
-}
-
-/// The types of all fields: the built-in table (ECS and Okta), and what configuration and rule
-/// files add.
-#[derive(Clone, Debug, Default)]
-pub struct FieldTypes {
-    declared: std::collections::BTreeMap<Box<str>, FieldType>,
-}
-
-impl FieldTypes {
-    /// The built-in table.
-    #[must_use]
-    pub fn builtin() -> Self {
-        Self::default()
-    }
-
-    /// Declares the type of `field`, over what the built-in table says.
-    pub fn declare(&mut self, field: &str, field_type: FieldType) {
-        self.declared.insert(field.into(), field_type);
-    }
-
-    /// The type of `field`.
-    #[must_use]
-    pub fn of(&self, field: &str) -> FieldType {
-        self.declared.get(field).copied().unwrap_or(FieldType::Keyword)
-    }
-}
-
 /// Visits every value below `members` that `segments` names (see [`super::Event::visit`]).
-pub(super) fn visit_members<'s, B>(
+pub fn visit_members<'s, B>(
     members: &'s [Member<'s>],
     segments: &[Box<str>],
     visit: &mut impl FnMut(Value<'s>) -> ControlFlow<B>,

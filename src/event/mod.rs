@@ -16,6 +16,7 @@
 pub mod value;
 pub mod shape;
 pub mod field;
+pub mod types;
 pub mod decode;
 pub mod envelope;
 pub mod okta;
@@ -23,8 +24,9 @@ pub mod okta;
 use std::ops::ControlFlow;
 
 pub use decode::{DecodeFault, Decoded, Scratch, SkipReason, TopicProfile, decode};
-pub use field::{FieldPath, FieldType, FieldTypes, may_be_derived};
+pub use field::{FieldPath, may_be_derived, visit_members};
 pub use shape::Shape;
+pub use types::{FieldType, FieldTypes};
 pub use value::{Member, Value};
 
 use crate::record::Timestamp;
@@ -59,7 +61,7 @@ impl<'s> Event<'s> {
         path: &FieldPath,
         visit: &mut impl FnMut(Value<'s>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        field::visit_members(self.fields, path.segments(), visit)
+        visit_members(self.fields, path.segments(), visit)
     }
 
     /// The first value that `path` names, arrays opened: the first element of an array.
