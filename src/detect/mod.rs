@@ -9,6 +9,7 @@
 //! only over-approximate: a record that it excludes can hit no rule of the set.
 
 pub mod compile;
+pub mod kernel;
 pub mod prefilter;
 pub mod check;
 pub mod evaluate;

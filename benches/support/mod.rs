@@ -1,0 +1,120 @@
+//! What the benches share: corpora, CPU time of children, medians.
+
+#![allow(dead_code, reason = "each bench uses its part")]
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use ouzel::generate::{Generator, Options};
+
+/// How much is measured.
+pub struct Plan {
+    pub megabytes: u64,
+    pub runs: usize,
+}
+
+impl Plan {
+    pub fn from(arguments: &[String]) -> Self {
+        let number = |name: &str, default: u64| {
+            option(arguments, name).and_then(|text| text.parse().ok()).unwrap_or(default)
+        };
+        let runs = usize::try_from(number("--runs", 7)).unwrap_or(7);
+        Self { megabytes: number("--megabytes", 200), runs }
+    }
+}
+
+/// The value behind the option `name`.
+pub fn option(arguments: &[String], name: &str) -> Option<String> {
+    let at = arguments.iter().position(|argument| argument == name)?;
+    arguments.get(at + 1).cloned()
+}
+
+/// A file of generated events, one a line.
+pub struct Corpus {
+    pub path: PathBuf,
+    pub events: u64,
+}
+
+/// Makes the corpus, or takes the one that an earlier run made.
+pub fn corpus(options: &Options, megabytes: u64) -> Corpus {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    fs::create_dir_all(&folder).expect("target/ can be written");
+    let name = format!(
+        "{}-{}-{}-{megabytes}",
+        options.shape.name(),
+        options.hits_permille,
+        options.seed
+    );
+    let path = folder.join(format!("{name}.ndjson"));
+    let count = folder.join(format!("{name}.count"));
+    if let Some(events) = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()) {
+        return Corpus { path, events };
+    }
+    let mut out = BufWriter::new(File::create(&path).expect("target/ can be written"));
+    let mut generator = Generator::new(options.clone());
+    let mut event = Vec::new();
+    let (mut bytes, mut events) = (0, 0);
+    while bytes < megabytes * 1_000_000 {
+        event.clear();
+        generator.next_into(&mut event);
+        event.push(b'\n');
+        out.write_all(&event).expect("target/ can be written");
+        bytes += event.len() as u64;
+        events += 1;
+    }
+    out.flush().expect("target/ can be written");
+    fs::write(count, events.to_string()).expect("target/ can be written");
+    Corpus { path, events }
+}
+
+/// What a child process cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    pub cpu_seconds: f64,
+    pub wall_seconds: f64,
+    /// The largest resident set of any child so far, in MB.
+    pub resident_megabytes: f64,
+}
+
+/// Runs a child to its end and says what it cost; a failure ends the bench.
+pub fn cost_of(mut command: Command) -> Cost {
+    let before = children_seconds();
+    let started = Instant::now();
+    let status = command.status().expect("the child can be started");
+    assert!(status.success(), "{command:?} ended with {status}");
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("this call has no failure");
+    Cost {
+        cpu_seconds: children_seconds() - before,
+        wall_seconds: started.elapsed().as_secs_f64(),
+        resident_megabytes: usage.max_rss() as f64 / 1024.0,
+    }
+}
+
+fn children_seconds() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("this call has no failure");
+    [usage.user_time(), usage.system_time()]
+        .iter()
+        .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
+        .sum()
+}
+
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// One line of a table: rate, CPU time, wall time, memory.
+pub fn print_row(what: &str, events_per_second: f64, costs: &[Cost]) {
+    let resident = costs.iter().map(|cost| cost.resident_megabytes).fold(0.0, f64::max);
+    println!(
+        "  {what:<18} {:>10.0} k events per CPU-second   CPU {:.3} s   wall {:.3} s   at most {resident:.0} MB resident",
+        events_per_second / 1e3,
+        median(costs.iter().map(|cost| cost.cpu_seconds)),
+        median(costs.iter().map(|cost| cost.wall_seconds)),
+    );
+}
