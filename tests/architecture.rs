@@ -99,6 +99,11 @@ const TABLE: &[Row] = &[
         must_not_know: &["clap"],
     },
     Row {
+        module: "pipeline::setup",
+        may_use: &["record", "limits", "event", "rule", "detect", "disposition", "alert", "config"],
+        must_not_know: SHELL_CRATES,
+    },
+    Row {
         module: "pipeline",
         may_use: &[
             "record",

@@ -73,6 +73,50 @@ pub enum DecodeFault {
     TooManyEvents,
 }
 
+impl SkipReason {
+    /// Every reason, in the order of the documents.
+    pub const ALL: [Self; 3] = [Self::Tombstone, Self::Empty, Self::NotAnEvent];
+
+    /// The name in metrics and documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tombstone => "tombstone",
+            Self::Empty => "empty",
+            Self::NotAnEvent => "not an event",
+        }
+    }
+}
+
+impl DecodeFault {
+    /// Every fault, in the order of the documents.
+    pub const ALL: [Self; 8] = [
+        Self::NotJson,
+        Self::Truncated,
+        Self::NotUtf8,
+        Self::ControlByte,
+        Self::NotAnObject,
+        Self::TooLarge,
+        Self::TooDeep,
+        Self::TooManyEvents,
+    ];
+
+    /// The reason in dead letters and metrics; the same text as its message.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NotJson => "not JSON",
+            Self::Truncated => "truncated",
+            Self::NotUtf8 => "not UTF-8",
+            Self::ControlByte => "control byte",
+            Self::NotAnObject => "not an object",
+            Self::TooLarge => "too large",
+            Self::TooDeep => "too deep",
+            Self::TooManyEvents => "too many events",
+        }
+    }
+}
+
 /// Decodes every event of `record` into `scratch`.
 pub fn decode<'s>(
     record: &Record<'_>,

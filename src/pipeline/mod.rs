@@ -6,10 +6,28 @@
 //!               └──── offsets: entry per record ◀────────┘
 //!                          └─▶ watermark ─▶ commit
 //! ```
+//!
+//! At least once: an offset is committed only when every record before it in its partition is
+//! finished, that is, judged clean, or its alerts and its dead letter confirmed by the target.
+//! Queued is not delivered. After a fault, records are judged again, and their alerts carry the
+//! same ids.
+//!
+//! All decisions about offsets, rebalances, back-pressure and the end are made in [`state`], which
+//! knows neither time nor I/O; [`worker`] joins it to a source, a sink and a [`Judge`]. `run`,
+//! `pipe` and the demonstration differ in nothing but their source and sink.
 
 pub mod offsets;
+pub mod partitions;
 pub mod state;
+pub mod judge;
+pub mod in_flight;
 pub mod worker;
 pub mod tally;
+pub mod setup;
 #[cfg(feature = "kafka")]
 pub mod driver;
+
+pub use judge::{DeadLetterForm, Judge};
+pub use state::{Bounds, Ending, Holds};
+pub use tally::Tally;
+pub use worker::{Step, Worker, WorkerOptions};

@@ -1,1 +1,453 @@
-//! Decisions of a worker: input → effects, synchronous and without I/O.
+//! The decisions of a worker: what is owned, what may be committed, when to pause, how it ends.
+//!
+//! ```text
+//!             ┌────────────────────── one partition ──────────────────────┐
+//!  Assigned ─▶ owned ── Revoked ──▶ draining ── drained, or deadline ──▶ commit, release
+//!                └───── Lost ─────────────────────────────────────────▶ release, no commit
+//!
+//!             ┌──────────────────── the worker ───────────────────────────┐
+//!  running ◀─▶ paused (too much in flight, or the sink's queue is full)
+//!     └─ Exhausted, Stop, Failed ─▶ ending: nothing taken ── drained, or deadline ──▶ commit, End
+//! ```
+//!
+//! [`State::apply`] is synchronous: inputs come in, effects go out, and time is an input
+//! ([`Input::Tick`]). It opens no socket, reads no clock and knows no client library, so that
+//! generated histories can drive it. What it must never do: commit past a record whose outputs are
+//! not delivered, take a record of a partition that was revoked, or drain for ever.
+
+use std::time::Duration;
+
+use super::offsets::{Offsets, Progress};
+use super::partitions::Partitions;
+use crate::record::{Position, Timestamp};
+use crate::source::{CommitMode, Partition};
+
+/// The bounds that the state keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Outputs in flight at which the input is paused; it resumes at half of it.
+    pub in_flight_max: usize,
+    /// Longest drain of revoked partitions.
+    pub revoke_drain: Duration,
+    /// Longest drain before the end.
+    pub shutdown_drain: Duration,
+    /// Time between two commits.
+    pub commit_interval: Duration,
+}
+
+/// One assignment of one partition. A partition that comes back is another owner, so what was in
+/// flight before cannot finish what was taken after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    pub(super) slot: u32,
+    pub(super) epoch: u32,
+}
+
+impl Owner {
+    /// The place of the partition: small numbers, used again when a partition has gone.
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// One record that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The assignment that it was taken under.
+    pub owner: Owner,
+    /// Its offset.
+    pub offset: i64,
+}
+
+/// What happens to a worker.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The monotonic time is now this. Comes before everything else that happens now.
+    Tick(Duration),
+    /// As [`crate::source::SourceEvent::Assigned`].
+    Assigned(&'a [Partition]),
+    /// As [`crate::source::SourceEvent::Revoked`].
+    Revoked(&'a [Partition]),
+    /// As [`crate::source::SourceEvent::Lost`].
+    Lost(&'a [Partition]),
+    /// The record has no outputs: it is finished.
+    Clean(Ticket, Option<Timestamp>),
+    /// The record has so many outputs (at least 1), each of which will be delivered or fail.
+    Opened(Ticket, u32, Option<Timestamp>),
+    /// One output of the record was delivered.
+    Delivered(Ticket),
+    /// One output of the record failed for good: its offset is held, and the worker ends.
+    Failed(Ticket, &'a str),
+    /// The sink's queue is full.
+    QueueFull,
+    /// The sink took everything that had been waiting for it.
+    QueueFree,
+    /// A commit failed; the same or later watermarks are committed again in their time.
+    CommitFailed,
+    /// No broker can be reached.
+    BrokersDown,
+    /// A broker can be reached again.
+    BrokersUp,
+    /// There will be no more records.
+    Exhausted,
+    /// The worker is to end.
+    Stop,
+    /// The source cannot go on.
+    Broken(&'a str),
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Stop lending records.
+    Pause,
+    /// Lend records again.
+    Resume,
+    /// Commit these watermarks (never empty).
+    Commit(Vec<(Partition, i64)>, CommitMode),
+    /// Give these partitions back.
+    Release(Vec<Partition>),
+    /// That was all: nothing comes after it.
+    End(Ending),
+}
+
+/// How a worker ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// There are no more records; every output is delivered.
+    Exhausted,
+    /// It was told to stop; every output is delivered.
+    Stopped,
+    /// The drain took too long: so many outputs are not delivered. Their records are not
+    /// committed, so nothing is lost: they are judged again.
+    Undelivered(usize),
+    /// An output could not be delivered, or the source broke; why, in one line. The records
+    /// concerned are not committed.
+    Failed(String),
+}
+
+/// Why a worker does not go on, by its own decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// Too many outputs are in flight, or the sink's queue is full.
+    pub back_pressure: bool,
+    /// An output was refused.
+    pub output_unavailable: bool,
+    /// No broker can be reached.
+    pub brokers_down: bool,
+}
+
+/// What is known of one owned partition.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionView<'a> {
+    /// Which one.
+    pub partition: &'a Partition,
+    /// The first unfinished offset, once a record was taken.
+    pub watermark: Option<i64>,
+    /// The time stamp of the record at the watermark, or of the last one where all are finished.
+    pub watermark_timestamp: Option<Timestamp>,
+}
+
+/// Partitions that are given back together.
+#[derive(Debug)]
+struct Drain {
+    partitions: Vec<Partition>,
+    deadline: Duration,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Running,
+    Ending { ending: Ending, deadline: Duration },
+    Ended,
+}
+
+/// The state of one worker.
+#[derive(Debug)]
+pub struct State {
+    bounds: Bounds,
+    now: Duration,
+    committed_at: Duration,
+    partitions: Partitions,
+    drains: Vec<Drain>,
+    phase: Phase,
+    /// Outputs that are neither delivered nor failed, of partitions that are gone as well.
+    in_flight: usize,
+    /// Hysteresis: set at `in_flight_max`, cleared at half of it.
+    too_much: bool,
+    queue_full: bool,
+    brokers_down: bool,
+    output_failed: bool,
+    paused: bool,
+    rewinds: u64,
+}
+
+impl State {
+    /// A worker that owns nothing yet.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            now: Duration::ZERO,
+            committed_at: Duration::ZERO,
+            partitions: Partitions::default(),
+            drains: Vec::new(),
+            phase: Phase::Running,
+            in_flight: 0,
+            too_much: false,
+            queue_full: false,
+            brokers_down: false,
+            output_failed: false,
+            paused: false,
+            rewinds: 0,
+        }
+    }
+
+    /// Asks for the record at `position`; `None`: it is not ours to take. A record that stands
+    /// before one taken earlier (the topic was cut off and filled again) begins another
+    /// assignment, so that it is judged and nothing old can finish it.
+    pub fn claim(&mut self, position: &Position<'_>) -> Option<Ticket> {
+        if !matches!(self.phase, Phase::Running) {
+            return None;
+        }
+        let (owner, offsets) = self.partitions.owned(position)?;
+        let owner = if offsets.is_ahead(position.offset) {
+            owner
+        } else {
+            self.rewinds += 1;
+            self.partitions.restart(owner)
+        };
+        Some(Ticket { owner, offset: position.offset })
+    }
+
+    /// Takes one input and appends what follows from it to `effects`.
+    pub fn apply(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
+        match input {
+            // Nothing follows from a clean record, so it pays for nothing else.
+            Input::Clean(ticket, timestamp) => {
+                if let Some(offsets) = self.partitions.offsets(ticket.owner) {
+                    offsets.clean(ticket.offset, timestamp);
+                }
+                return;
+            }
+            Input::Tick(now) => self.tick(now, effects),
+            Input::Assigned(partitions) => self.assigned(partitions),
+            Input::Revoked(partitions) => self.revoked(partitions, effects),
+            Input::Lost(partitions) => self.lost(partitions, effects),
+            Input::Opened(ticket, outputs, timestamp) => self.opened(ticket, outputs, timestamp),
+            Input::Delivered(ticket) => self.delivered(ticket),
+            Input::Failed(_, why) => {
+                self.output_failed = true;
+                self.settled();
+                self.end(Ending::Failed(why.to_owned()));
+            }
+            Input::QueueFull => self.queue_full = true,
+            Input::QueueFree => self.queue_full = false,
+            Input::CommitFailed => self.partitions.forget_requests(),
+            Input::BrokersDown => self.brokers_down = true,
+            Input::BrokersUp => self.brokers_down = false,
+            Input::Exhausted => self.end(Ending::Exhausted),
+            Input::Stop => self.end(Ending::Stopped),
+            Input::Broken(why) => self.end(Ending::Failed(why.to_owned())),
+        }
+        self.follow(effects);
+    }
+
+    fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.now = self.now.max(now);
+        let due = self.committed_at + self.bounds.commit_interval;
+        if self.now >= due && matches!(self.phase, Phase::Running) {
+            self.committed_at = self.now;
+            commit(self.partitions.due_all(), CommitMode::Async, effects);
+        }
+    }
+
+    fn assigned(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            self.keep_from_release(partition);
+            self.partitions.assign(partition);
+        }
+        // Whoever is new is not paused yet.
+        self.paused = false;
+    }
+
+    fn revoked(&mut self, partitions: &[Partition], effects: &mut Vec<Effect>) {
+        if partitions.is_empty() {
+            return effects.push(Effect::Release(Vec::new()));
+        }
+        for gone in partitions {
+            self.keep_from_release(gone);
+            self.partitions.withdraw(gone);
+        }
+        let deadline = self.now + self.bounds.revoke_drain;
+        self.drains.push(Drain { partitions: partitions.to_vec(), deadline });
+    }
+
+    fn lost(&mut self, partitions: &[Partition], effects: &mut Vec<Effect>) {
+        for gone in partitions {
+            self.keep_from_release(gone);
+            self.partitions.remove(gone);
+        }
+        effects.push(Effect::Release(partitions.to_vec()));
+    }
+
+    /// A partition that is draining is given back once, by the latest event that names it.
+    fn keep_from_release(&mut self, partition: &Partition) {
+        self.drains.retain_mut(|drain| {
+            drain.partitions.retain(|draining| draining != partition);
+            !drain.partitions.is_empty()
+        });
+    }
+
+    /// Commits and gives back what has drained, or has had its time.
+    fn release_drained(&mut self, effects: &mut Vec<Effect>) {
+        let (partitions, now) = (&mut self.partitions, self.now);
+        self.drains.retain(|drain| {
+            let drained = drain.partitions.iter().all(|partition| partitions.is_drained(partition));
+            if !drained && now < drain.deadline {
+                return true;
+            }
+            commit(partitions.due(&drain.partitions), CommitMode::Sync, effects);
+            drain.partitions.iter().for_each(|partition| partitions.remove(partition));
+            effects.push(Effect::Release(drain.partitions.clone()));
+            false
+        });
+    }
+
+    fn opened(&mut self, ticket: Ticket, outputs: u32, timestamp: Option<Timestamp>) {
+        debug_assert!(outputs > 0, "a record without outputs is clean");
+        self.in_flight += outputs as usize;
+        self.too_much |= self.in_flight >= self.bounds.in_flight_max;
+        let now = self.now;
+        if let Some(offsets) = self.partitions.offsets(ticket.owner) {
+            offsets.open(ticket.offset, outputs, timestamp, now);
+        }
+    }
+
+    fn delivered(&mut self, ticket: Ticket) {
+        self.settled();
+        if let Some(offsets) = self.partitions.offsets(ticket.owner) {
+            let progress = offsets.delivered(ticket.offset);
+            debug_assert_ne!(progress, Progress::Unknown, "each output is delivered once");
+        }
+    }
+
+    /// One output is no longer in flight.
+    fn settled(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.in_flight <= self.bounds.in_flight_max / 2 {
+            self.too_much = false;
+        }
+    }
+
+    /// Begins the end. The first failure outweighs what came before; nothing outweighs it.
+    fn end(&mut self, ending: Ending) {
+        match &mut self.phase {
+            Phase::Running => {
+                let deadline = self.now + self.bounds.shutdown_drain;
+                self.phase = Phase::Ending { ending, deadline };
+            }
+            Phase::Ending { ending: before, .. } => {
+                if matches!(ending, Ending::Failed(_)) && !matches!(before, Ending::Failed(_)) {
+                    *before = ending;
+                }
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    /// What follows from where things stand now.
+    fn follow(&mut self, effects: &mut Vec<Effect>) {
+        let ending = match &self.phase {
+            Phase::Running => None,
+            Phase::Ending { ending, deadline } => {
+                let over = self.in_flight == 0 || self.now >= *deadline;
+                over.then(|| ending.clone())
+            }
+            // The source is about to be closed; a partition that still comes or goes needs no more.
+            Phase::Ended => return,
+        };
+        if let Some(ending) = ending {
+            self.drains.iter_mut().for_each(|drain| drain.deadline = self.now);
+            self.release_drained(effects);
+            commit(self.partitions.due_all(), CommitMode::Sync, effects);
+            effects.push(Effect::End(match ending {
+                Ending::Exhausted | Ending::Stopped if self.in_flight > 0 => {
+                    Ending::Undelivered(self.in_flight)
+                }
+                ending => ending,
+            }));
+            self.phase = Phase::Ended;
+            return;
+        }
+        self.release_drained(effects);
+        let pause = self.too_much || self.queue_full || !matches!(self.phase, Phase::Running);
+        if pause != self.paused {
+            self.paused = pause;
+            effects.push(if pause { Effect::Pause } else { Effect::Resume });
+        }
+    }
+
+    /// Whether the source was told to lend nothing.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Outputs that are neither delivered nor failed.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Why nothing is taken, where nothing is.
+    #[must_use]
+    pub const fn holds(&self) -> Holds {
+        Holds {
+            back_pressure: self.too_much || self.queue_full,
+            output_unavailable: self.output_failed,
+            brokers_down: self.brokers_down,
+        }
+    }
+
+    /// Since when the oldest open record is open, on the monotonic clock.
+    #[must_use]
+    pub fn open_since(&self) -> Option<Duration> {
+        self.partitions.all_offsets().filter_map(Offsets::open_since).min()
+    }
+
+    /// Records with open outputs, of the partitions that are owned or draining.
+    #[must_use]
+    pub fn open_records(&self) -> usize {
+        self.partitions.all_offsets().map(Offsets::open_count).sum()
+    }
+
+    /// The place of a record, for messages.
+    #[must_use]
+    pub fn place(&self, ticket: Ticket) -> String {
+        match self.partitions.name(ticket.owner) {
+            Some(Partition { topic, partition }) => {
+                format!("{topic}[{partition}]@{}", ticket.offset)
+            }
+            None => format!("offset {} of a partition that is gone", ticket.offset),
+        }
+    }
+
+    /// Every partition that is owned or draining.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionView<'_>> {
+        self.partitions.views()
+    }
+
+    /// How often a partition was read again from before what had been taken.
+    #[must_use]
+    pub const fn rewinds(&self) -> u64 {
+        self.rewinds
+    }
+}
+
+fn commit(watermarks: Vec<(Partition, i64)>, mode: CommitMode, effects: &mut Vec<Effect>) {
+    if !watermarks.is_empty() {
+        effects.push(Effect::Commit(watermarks, mode));
+    }
+}

@@ -1,1 +1,395 @@
-//! One consumer, one thread: a batch of records → verdicts → outputs.
+//! One source, one sink, one thread: records in, outputs out, offsets held until delivered.
+//!
+//! ```text
+//! step: tick ─▶ events of the source ─▶ what waits for the sink ─▶ poll the source: judge, send
+//!            ─▶ poll the sink: finish ─▶ effects: pause, resume, commit, release, end
+//! ```
+//!
+//! The worker only carries: [`State`] decides, [`Judge`] judges. A clean record costs the verdict,
+//! a look-up of its partition and some additions: no allocation, lock, log or formatting. An output
+//! that the sink has no room for waits here, the source is paused, and both are polled on; nothing
+//! is ever dropped.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::in_flight::InFlight;
+use super::judge::{Judge, Note, Prepared};
+use super::state::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, State, Ticket};
+use super::tally::{Rebalance, RebalanceKind, Tally};
+use crate::alert::Encoded;
+use crate::detect::{Outcome, Scratch};
+use crate::event::TopicProfile;
+use crate::record::Record;
+use crate::sink::{Delivery, Output, SendError, Sink, Target, Token};
+use crate::source::{CommitMode, Partition, Source, SourceError, SourceEvent};
+
+/// How a worker works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerOptions {
+    /// The bounds of its state.
+    pub bounds: Bounds,
+    /// Most records of one step.
+    pub records_max: usize,
+    /// How long a step waits for a first record while nothing is in flight.
+    pub idle_wait: Duration,
+    /// The same while something is: deliveries are looked for so often.
+    pub busy_wait: Duration,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Call again; so many records were taken.
+    Went(usize),
+    /// It is over: outputs are drained as far as they could be, watermarks are committed.
+    Ended(Ending),
+}
+
+/// A worker: drives a source and a sink by the state's decisions.
+pub struct Worker<S, K> {
+    source: S,
+    desk: Desk<K>,
+    options: WorkerOptions,
+    /// Effects being carried out; kept for its memory.
+    effects: Vec<Effect>,
+    ended: Option<Ending>,
+}
+
+/// Everything of a worker but the source: what a lent record meets.
+struct Desk<K> {
+    sink: K,
+    judge: Arc<Judge>,
+    scratch: Scratch,
+    state: State,
+    tally: Tally,
+    /// By slot.
+    lanes: Vec<Option<Lane>>,
+    /// The outputs of the record at hand.
+    prepared: Vec<Prepared>,
+    in_flight: InFlight<Sent>,
+    /// Outputs that the sink had no room for, in order. At most those of one record and what was
+    /// waiting before it: with the queue full the source is paused.
+    waiting: VecDeque<(Token, Target, Encoded)>,
+    /// What follows from inputs so far.
+    effects: Vec<Effect>,
+}
+
+/// What is looked up once per assignment and not per record.
+struct Lane {
+    owner: Owner,
+    profile: Arc<TopicProfile>,
+    /// In [`Tally::topics`].
+    topic: usize,
+}
+
+/// An output between its sending and its delivery.
+struct Sent {
+    ticket: Ticket,
+    note: Note,
+}
+
+impl<S: Source, K: Sink> Worker<S, K> {
+    /// A worker that owns nothing yet.
+    #[must_use]
+    pub fn new(source: S, sink: K, judge: Arc<Judge>, options: WorkerOptions) -> Self {
+        let desk = Desk {
+            sink,
+            judge,
+            scratch: Scratch::default(),
+            state: State::new(options.bounds),
+            tally: Tally::default(),
+            lanes: Vec::new(),
+            prepared: Vec::new(),
+            in_flight: InFlight::default(),
+            waiting: VecDeque::new(),
+            effects: Vec::new(),
+        };
+        Self { source, desk, options, effects: Vec::new(), ended: None }
+    }
+
+    /// Does one round at the monotonic time `now`. After [`Step::Ended`] it does nothing more.
+    pub fn step(&mut self, now: Duration) -> Step {
+        if let Some(ending) = &self.ended {
+            return Step::Ended(ending.clone());
+        }
+        self.desk.apply(Input::Tick(now));
+        self.carry_out();
+        while let Some(event) = self.source.event() {
+            self.desk.event(event);
+            self.carry_out();
+        }
+        self.desk.send_waiting();
+        let wait = match self.desk.in_flight.is_empty() {
+            true => self.options.idle_wait,
+            false => self.options.busy_wait,
+        };
+        let desk = &mut self.desk;
+        let lent =
+            self.source.poll(wait, self.options.records_max, &mut |record| desk.take(record));
+        let taken = lent.unwrap_or_else(|fault| {
+            self.desk.broken(&fault);
+            0
+        });
+        self.desk.poll_sink();
+        self.carry_out();
+        match &self.ended {
+            Some(ending) => Step::Ended(ending.clone()),
+            None => Step::Went(taken),
+        }
+    }
+
+    /// Begins the end: nothing more is taken; steps go on until one says [`Step::Ended`].
+    pub fn stop(&mut self) {
+        self.desk.apply(Input::Stop);
+    }
+
+    /// Judges by `judge` from the next record on. The tally names rules by their place in the
+    /// judge's set, so clear it before, and expect what is delivered from now on to belong to
+    /// rules of the earlier set until nothing is in flight.
+    pub fn set_judge(&mut self, judge: Arc<Judge>) {
+        self.desk.lanes.clear();
+        self.desk.judge = judge;
+    }
+
+    /// What was counted since [`Tally::clear`].
+    pub const fn tally(&mut self) -> &mut Tally {
+        &mut self.desk.tally
+    }
+
+    /// Outputs that are neither delivered nor failed.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.desk.state.in_flight()
+    }
+
+    /// Why nothing is taken, where nothing is.
+    #[must_use]
+    pub const fn holds(&self) -> Holds {
+        self.desk.state.holds()
+    }
+
+    /// Since when the oldest open record is open, on the monotonic clock.
+    #[must_use]
+    pub fn open_since(&self) -> Option<Duration> {
+        self.desk.state.open_since()
+    }
+
+    /// Every partition that is owned or draining.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionView<'_>> {
+        self.desk.state.partitions()
+    }
+
+    /// The source, for what only its kind can tell.
+    pub const fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// The sink, for what only its kind can tell.
+    pub const fn sink(&mut self) -> &mut K {
+        &mut self.desk.sink
+    }
+
+    /// Closes the source and hands the sink back.
+    pub fn close(mut self) -> K {
+        self.source.close();
+        self.desk.sink
+    }
+
+    /// Carries out the effects that are due, and those that follow from them.
+    fn carry_out(&mut self) {
+        while !self.desk.effects.is_empty() {
+            std::mem::swap(&mut self.effects, &mut self.desk.effects);
+            for effect in std::mem::take(&mut self.effects) {
+                self.carry_out_one(effect);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) {
+        let outcome = match effect {
+            Effect::Pause => self.source.pause(),
+            Effect::Resume => self.source.resume(),
+            Effect::Commit(watermarks, mode) => {
+                let outcome = self.source.commit(&watermarks, mode);
+                self.desk.committed(mode, outcome.map_err(|fault| fault.to_string()));
+                Ok(())
+            }
+            Effect::Release(partitions) => {
+                let outcome = self.source.release(&partitions);
+                self.desk.rebalanced(RebalanceKind::Released, partitions);
+                outcome
+            }
+            Effect::End(ending) => {
+                self.ended = Some(ending);
+                Ok(())
+            }
+        };
+        if let Err(fault) = outcome {
+            self.desk.broken(&fault);
+        }
+    }
+}
+
+impl<K: Sink> Desk<K> {
+    fn apply(&mut self, input: Input<'_>) {
+        self.state.apply(input, &mut self.effects);
+    }
+
+    fn broken(&mut self, fault: &SourceError) {
+        self.apply(Input::Broken(&fault.to_string()));
+    }
+
+    fn event(&mut self, event: SourceEvent) {
+        match event {
+            SourceEvent::Assigned(partitions) => {
+                self.apply(Input::Assigned(&partitions));
+                self.rebalanced(RebalanceKind::Assigned, partitions);
+            }
+            SourceEvent::Revoked(partitions) => {
+                self.apply(Input::Revoked(&partitions));
+                self.rebalanced(RebalanceKind::Revoked, partitions);
+            }
+            SourceEvent::Lost(partitions) => {
+                self.apply(Input::Lost(&partitions));
+                self.rebalanced(RebalanceKind::Lost, partitions);
+            }
+            SourceEvent::Committed(outcome) => self.committed(CommitMode::Sync, outcome),
+            SourceEvent::Ended => self.apply(Input::Exhausted),
+            SourceEvent::BrokersDown => self.apply(Input::BrokersDown),
+            SourceEvent::BrokersUp => self.apply(Input::BrokersUp),
+        }
+    }
+
+    fn rebalanced(&mut self, kind: RebalanceKind, partitions: Vec<Partition>) {
+        self.tally.rebalances.push(Rebalance { kind, partitions });
+    }
+
+    /// How a commit ended; an asynchronous one that was taken has not ended yet.
+    fn committed(&mut self, mode: CommitMode, outcome: Result<(), String>) {
+        match (outcome, mode) {
+            (Ok(()), CommitMode::Async) => {}
+            (Ok(()), CommitMode::Sync) => self.tally.commits += 1,
+            (Err(why), _) => {
+                self.tally.commit_failures.push(why);
+                self.apply(Input::CommitFailed);
+            }
+        }
+    }
+
+    /// Judges one record. Breaks when something has to be done before the next one.
+    fn take(&mut self, record: &Record<'_>) -> ControlFlow<()> {
+        let Some(ticket) = self.state.claim(&record.position) else {
+            self.tally.not_owned += 1;
+            return ControlFlow::Continue(());
+        };
+        self.judge_record(record, ticket);
+        if self.prepared.is_empty() {
+            self.apply(Input::Clean(ticket, record.timestamp));
+            return ControlFlow::Continue(());
+        }
+        let outputs = u32::try_from(self.prepared.len()).unwrap_or(u32::MAX);
+        self.apply(Input::Opened(ticket, outputs, record.timestamp));
+        let mut prepared = std::mem::take(&mut self.prepared);
+        for output in prepared.drain(..) {
+            let token = self.in_flight.insert(Sent { ticket, note: output.note });
+            self.waiting.push_back((token, output.target, output.encoded));
+        }
+        self.prepared = prepared;
+        self.send_waiting();
+        // Deliveries are reported while records are judged, so that a repeat is known early.
+        self.poll_sink();
+        if self.effects.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// Inspects the record, counts it, and prepares what it owes.
+    fn judge_record(&mut self, record: &Record<'_>, ticket: Ticket) {
+        let Self { judge, scratch, tally, lanes, prepared, .. } = self;
+        let Some(lane) = lane(lanes, ticket.owner, record, judge, tally) else { return };
+        let verdict = judge.detector().inspect(record, &lane.profile, scratch);
+        if let Some(topic) = tally.topics.get_mut(lane.topic) {
+            let bytes = record.payload.map_or(0, <[u8]>::len);
+            topic.record(verdict.outcome, bytes, record.timestamp.unwrap_or(record.received));
+        }
+        tally.candidates += u64::from(verdict.candidate);
+        verdict.events.iter().for_each(|event| tally.event(event.shape));
+        match verdict.outcome {
+            Outcome::Clean => {}
+            Outcome::Skipped(reason) => tally.skip(reason),
+            Outcome::Hits | Outcome::Unreadable(_) => {
+                judge.prepare(record, &verdict, tally, prepared);
+            }
+        }
+    }
+
+    /// Sends what waits, in order, as far as the sink has room.
+    fn send_waiting(&mut self) {
+        while let Some((token, target, encoded)) = self.waiting.front() {
+            let output = Output {
+                target: *target,
+                key: encoded.key.as_deref(),
+                value: encoded.value.as_deref(),
+                headers: &encoded.headers,
+                timestamp_ms: encoded.timestamp.as_millis(),
+            };
+            match self.sink.send(&output, *token) {
+                Ok(()) => {}
+                Err(SendError::QueueFull) => return self.apply(Input::QueueFull),
+                Err(SendError::Refused(why)) => self.settle(*token, Delivery::Failed(why)),
+            }
+            self.waiting.pop_front();
+        }
+        self.apply(Input::QueueFree);
+    }
+
+    /// Serves the sink and finishes what was delivered.
+    fn poll_sink(&mut self) {
+        let mut done = Vec::new();
+        self.sink.poll(Duration::ZERO, &mut |token, delivery| done.push((token, delivery)));
+        done.into_iter().for_each(|(token, delivery)| self.settle(token, delivery));
+    }
+
+    /// One output came to its end.
+    fn settle(&mut self, token: Token, delivery: Delivery) {
+        let Some(Sent { ticket, note }) = self.in_flight.take(token) else { return };
+        if let Delivery::Failed(why) = delivery {
+            let place = self.state.place(ticket);
+            let why = format!("deliver the {} of {place}: {why}", note.name());
+            return self.apply(Input::Failed(ticket, &why));
+        }
+        match note {
+            Note::Alert(id, about) => {
+                self.judge.delivered(id);
+                self.tally.delivered.push(about);
+            }
+            Note::Notice => self.tally.notices += 1,
+            Note::DeadLetter(fault) => self.tally.dead_letter(fault),
+        }
+        self.apply(Input::Delivered(ticket));
+    }
+}
+
+/// What is known of the record's assignment; looked up when it is new.
+fn lane<'l>(
+    lanes: &'l mut Vec<Option<Lane>>,
+    owner: Owner,
+    record: &Record<'_>,
+    judge: &Judge,
+    tally: &mut Tally,
+) -> Option<&'l Lane> {
+    if lanes.len() <= owner.slot() {
+        lanes.resize_with(owner.slot() + 1, || None);
+    }
+    let place = lanes.get_mut(owner.slot())?;
+    if place.as_ref().is_none_or(|lane| lane.owner != owner) {
+        let topic = record.position.topic;
+        *place = Some(Lane {
+            owner,
+            profile: Arc::clone(judge.profile(topic)),
+            topic: tally.topic(topic),
+        });
+    }
+    place.as_ref()
+}

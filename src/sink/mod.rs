@@ -49,7 +49,7 @@ pub enum SendError {
     Refused(String),
 }
 
-/// How one send ended.
+/// How one send ended. Every token that was taken comes back exactly once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Delivery {
     /// Confirmed by the target.
@@ -66,7 +66,8 @@ pub trait Sink {
     /// [`SendError`]; the output was not taken.
     fn send(&mut self, output: &Output<'_>, token: Token) -> Result<(), SendError>;
 
-    /// Serves the client library, waiting up to `wait` while something is in flight, and reports
-    /// what was delivered or failed since the last call.
+    /// Serves the client library, waiting up to `wait` for a first report while something is in
+    /// flight, and reports what was delivered or failed since the last call. Must be called
+    /// regularly, also while nothing is sent.
     fn poll(&mut self, wait: Duration, done: &mut impl FnMut(Token, Delivery));
 }

@@ -1,0 +1,204 @@
+//! One record → the outputs that it owes: verdict, disposition, encoding.
+//!
+//! A [`Judge`] is immutable but for the state of dispositions, whose lock is taken on hits and on
+//! their deliveries and never for a clean record. Workers share one; it is exchanged as a whole
+//! between two batches.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::tally::{DeliveredAlert, Tally};
+use crate::alert::{AlertEncoder, AlertId, AlertInput, DeadLetter, Encoded};
+use crate::detect::{Detector, Hit, Outcome, Verdict};
+use crate::disposition::{Disposition, Dispositions, HitContext};
+use crate::event::{DecodeFault, TopicProfile};
+use crate::record::Record;
+use crate::rule::RuleSet;
+use crate::sink::Target;
+
+/// Everything that decides what becomes of a record.
+#[derive(Debug)]
+pub struct Judge {
+    detector: Detector,
+    encoder: AlertEncoder,
+    dispositions: Arc<Mutex<Dispositions>>,
+    profiles: BTreeMap<String, Arc<TopicProfile>>,
+    other_topics: Arc<TopicProfile>,
+    dead_letters: DeadLetterForm,
+}
+
+/// What a dead letter looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeadLetterForm {
+    /// The original record with headers that say why, for a topic.
+    #[default]
+    Record,
+    /// One JSON object, for a file of lines.
+    Line,
+    /// None: unreadable records are counted and left behind.
+    Discarded,
+}
+
+/// One output that a record owes.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Where it goes.
+    pub target: Target,
+    /// What goes there.
+    pub encoded: Encoded,
+    /// What is to be done when it was delivered.
+    pub note: Note,
+}
+
+/// What an output is, until it is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An alert.
+    Alert(AlertId, DeliveredAlert),
+    /// A notice that a rule passed its limit.
+    Notice,
+    /// A record that could not be judged.
+    DeadLetter(DecodeFault),
+}
+
+impl Note {
+    /// The output's name in messages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Alert(..) => "alert",
+            Self::Notice => "notice",
+            Self::DeadLetter(_) => "dead letter",
+        }
+    }
+}
+
+impl Judge {
+    /// A judge of the detector's rules. `profiles` are by topic; a topic without one gets an
+    /// empty profile.
+    #[must_use]
+    pub fn new(
+        detector: Detector,
+        encoder: AlertEncoder,
+        dispositions: Arc<Mutex<Dispositions>>,
+        profiles: BTreeMap<String, TopicProfile>,
+        dead_letters: DeadLetterForm,
+    ) -> Self {
+        let profiles =
+            profiles.into_iter().map(|(topic, profile)| (topic, Arc::new(profile))).collect();
+        let other_topics = Arc::default();
+        Self { detector, encoder, dispositions, profiles, other_topics, dead_letters }
+    }
+
+    /// The rules that it judges by.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        self.detector.rules()
+    }
+
+    /// The detector.
+    #[must_use]
+    pub const fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// The profile of `topic`.
+    #[must_use]
+    pub fn profile(&self, topic: &str) -> &Arc<TopicProfile> {
+        self.profiles.get(topic).unwrap_or(&self.other_topics)
+    }
+
+    /// Appends what the record owes by `verdict` to `prepared`, and counts its hits.
+    pub fn prepare(
+        &self,
+        record: &Record<'_>,
+        verdict: &Verdict<'_>,
+        tally: &mut Tally,
+        prepared: &mut Vec<Prepared>,
+    ) {
+        for hit in verdict.hits {
+            self.prepare_hit(record, verdict, *hit, tally, prepared);
+        }
+        let Outcome::Unreadable(fault) = verdict.outcome else { return };
+        match self.dead_letter(record, verdict, fault) {
+            Some(letter) => prepared.push(letter),
+            None => tally.dead_letter(fault),
+        }
+    }
+
+    fn prepare_hit(
+        &self,
+        record: &Record<'_>,
+        verdict: &Verdict<'_>,
+        hit: Hit,
+        tally: &mut Tally,
+        prepared: &mut Vec<Prepared>,
+    ) {
+        let Some(event) = verdict.events.get(hit.event as usize) else { return };
+        let Some(rule) = self.rules().get(hit.rule) else { return };
+        let (judged, id) = (record.received, self.encoder.id(rule, event, record));
+        let context = HitContext { id, rule: hit.rule, event, record, judged };
+        let decision = self.dispositions().decide(&context);
+        let disposition = decision.disposition;
+        tally.hits.add(hit.rule, disposition);
+        let target = match disposition {
+            Disposition::Published => Target::Alerts,
+            Disposition::OverLimit => Target::Overflow,
+            Disposition::Excepted | Disposition::Repeated | Disposition::Suppressed => return,
+        };
+        let input = AlertInput { rule: hit.rule, event, record, judged, decision: &decision };
+        let encoded = self.encoder.encode(id, &input);
+        let about = DeliveredAlert {
+            rule: hit.rule,
+            disposition,
+            event_time: event.time,
+            record_time: record.timestamp.unwrap_or(record.received),
+        };
+        prepared.push(Prepared { target, encoded, note: Note::Alert(id, about) });
+        if let Some(notice) = &decision.notice {
+            let encoded = self.encoder.encode_notice(notice, judged);
+            prepared.push(Prepared { target: Target::Alerts, encoded, note: Note::Notice });
+        }
+    }
+
+    fn dead_letter(
+        &self,
+        record: &Record<'_>,
+        verdict: &Verdict<'_>,
+        fault: DecodeFault,
+    ) -> Option<Prepared> {
+        let bytes = record.payload.map_or(0, <[u8]>::len);
+        let read = verdict.events.len();
+        let detail = match read {
+            0 => format!("{fault}, in a payload of {bytes} bytes"),
+            _ => format!("{fault}, in a payload of {bytes} bytes, after {read} events were judged"),
+        };
+        let letter = DeadLetter {
+            record,
+            stage: Tally::DEAD_LETTER_STAGE,
+            reason: fault.reason(),
+            detail: &detail,
+            judged: record.received,
+        };
+        let encoded = match self.dead_letters {
+            DeadLetterForm::Record => letter.encode(),
+            DeadLetterForm::Line => Encoded {
+                value: Some(letter.encode_line()),
+                timestamp: record.received,
+                ..Encoded::default()
+            },
+            DeadLetterForm::Discarded => return None,
+        };
+        Some(Prepared { target: Target::DeadLetters, encoded, note: Note::DeadLetter(fault) })
+    }
+
+    /// The alert `id` was delivered: from now on the same id is a repeat.
+    pub fn delivered(&self, id: AlertId) {
+        self.dispositions().delivered(id);
+    }
+
+    fn dispositions(&self) -> MutexGuard<'_, Dispositions> {
+        // A panic elsewhere leaves counts that are at worst too low: more is let through, not less.
+        self.dispositions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,217 @@
+//! The partitions of a worker, each with its offsets.
+//!
+//! A partition lives in a slot: a small number that is found quickly and used again when the
+//! partition has gone. The slot's epoch changes with each assignment, so an [`Owner`] of an earlier
+//! one finds nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::offsets::Offsets;
+use super::state::{Owner, PartitionView};
+use crate::record::Position;
+use crate::source::Partition;
+
+/// Every partition that is owned or draining.
+#[derive(Debug, Default)]
+pub struct Partitions {
+    slots: Vec<Slot>,
+    /// Vacant slots.
+    free: Vec<u32>,
+    /// Topic, partition → slot; exactly the slots that are not vacant.
+    index: HashMap<Arc<str>, HashMap<i32, u32>>,
+    /// The slot found last: records come in runs of one partition.
+    last: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    partition: Partition,
+    epoch: u32,
+    stage: Stage,
+    offsets: Offsets,
+    /// The last watermark that a commit was asked for, unless that failed.
+    requested: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Owned,
+    /// Nothing more is taken; outputs are still open.
+    Draining,
+    Vacant,
+}
+
+impl Partitions {
+    /// Owns `partition`. One that is owned already keeps its offsets: nothing open is forgotten.
+    pub fn assign(&mut self, partition: &Partition) {
+        if let Some(slot) = self.find(&partition.topic, partition.partition) {
+            if let Some(known) = self.slots.get_mut(slot)
+                && known.stage == Stage::Draining
+            {
+                known.begin();
+            }
+            return;
+        }
+        let slot = self.vacant(partition);
+        self.index
+            .entry(Arc::clone(&partition.topic))
+            .or_default()
+            .insert(partition.partition, slot);
+    }
+
+    fn vacant(&mut self, partition: &Partition) -> u32 {
+        if let Some(slot) = self.free.pop()
+            && let Some(vacant) = self.slots.get_mut(slot as usize)
+        {
+            vacant.partition = partition.clone();
+            vacant.begin();
+            return slot;
+        }
+        self.slots.push(Slot {
+            partition: partition.clone(),
+            epoch: 0,
+            stage: Stage::Owned,
+            offsets: Offsets::default(),
+            requested: None,
+        });
+        u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Takes nothing more of `partition`.
+    pub fn withdraw(&mut self, partition: &Partition) {
+        if let Some(slot) = self.slot_mut(partition) {
+            slot.stage = Stage::Draining;
+        }
+    }
+
+    /// Forgets `partition`.
+    pub fn remove(&mut self, partition: &Partition) {
+        let Some(partitions) = self.index.get_mut(&partition.topic) else { return };
+        let Some(slot) = partitions.remove(&partition.partition) else { return };
+        if partitions.is_empty() {
+            self.index.remove(&partition.topic);
+        }
+        if let Some(gone) = self.slots.get_mut(slot as usize) {
+            gone.begin();
+            gone.stage = Stage::Vacant;
+            self.free.push(slot);
+        }
+    }
+
+    /// The owner and the offsets of the partition that `position` stands in, where it may be
+    /// taken from.
+    #[inline]
+    pub fn owned(&mut self, position: &Position<'_>) -> Option<(Owner, &mut Offsets)> {
+        let is_last = self.slots.get(self.last).is_some_and(|slot| {
+            slot.partition.partition == position.partition
+                && *slot.partition.topic == *position.topic
+        });
+        if !is_last {
+            self.last = self.find(position.topic, position.partition)?;
+        }
+        let slot = self.slots.get_mut(self.last)?;
+        let owner = Owner { slot: u32::try_from(self.last).ok()?, epoch: slot.epoch };
+        (slot.stage == Stage::Owned).then_some((owner, &mut slot.offsets))
+    }
+
+    /// Begins another assignment of the same partition: what is open is forgotten.
+    pub fn restart(&mut self, owner: Owner) -> Owner {
+        match self.slots.get_mut(owner.slot()) {
+            Some(slot) if slot.epoch == owner.epoch => {
+                slot.begin();
+                Owner { epoch: slot.epoch, ..owner }
+            }
+            _ => owner,
+        }
+    }
+
+    /// The offsets of `owner`, unless its assignment is over.
+    #[inline]
+    pub fn offsets(&mut self, owner: Owner) -> Option<&mut Offsets> {
+        let slot = self.slots.get_mut(owner.slot())?;
+        (slot.epoch == owner.epoch).then_some(&mut slot.offsets)
+    }
+
+    /// The partition of `owner`, unless its assignment is over.
+    #[must_use]
+    pub fn name(&self, owner: Owner) -> Option<&Partition> {
+        let slot = self.slots.get(owner.slot())?;
+        (slot.epoch == owner.epoch).then_some(&slot.partition)
+    }
+
+    /// Whether `partition` has no open outputs.
+    #[must_use]
+    pub fn is_drained(&self, partition: &Partition) -> bool {
+        let slot =
+            self.find(&partition.topic, partition.partition).and_then(|slot| self.slots.get(slot));
+        slot.is_none_or(|slot| slot.offsets.open_count() == 0)
+    }
+
+    /// The watermarks among `partitions` that no commit was asked for yet; they count as asked for
+    /// from now on.
+    pub fn due(&mut self, partitions: &[Partition]) -> Vec<(Partition, i64)> {
+        partitions.iter().filter_map(|partition| self.slot_mut(partition)?.due()).collect()
+    }
+
+    /// As [`Partitions::due`], of all partitions.
+    pub fn due_all(&mut self) -> Vec<(Partition, i64)> {
+        self.slots.iter_mut().filter_map(Slot::due).collect()
+    }
+
+    /// A commit failed: every watermark is due again.
+    pub fn forget_requests(&mut self) {
+        for slot in &mut self.slots {
+            slot.requested = None;
+        }
+    }
+
+    /// Every partition that is owned or draining.
+    pub fn views(&self) -> impl Iterator<Item = PartitionView<'_>> {
+        self.present().map(|slot| PartitionView {
+            partition: &slot.partition,
+            watermark: slot.offsets.watermark(),
+            watermark_timestamp: slot.offsets.watermark_timestamp(),
+        })
+    }
+
+    /// The offsets of every partition that is owned or draining.
+    pub fn all_offsets(&self) -> impl Iterator<Item = &Offsets> {
+        self.present().map(|slot| &slot.offsets)
+    }
+
+    fn present(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.stage != Stage::Vacant)
+    }
+
+    fn find(&self, topic: &str, partition: i32) -> Option<usize> {
+        self.index.get(topic)?.get(&partition).map(|slot| *slot as usize)
+    }
+
+    fn slot_mut(&mut self, partition: &Partition) -> Option<&mut Slot> {
+        let slot = self.find(&partition.topic, partition.partition)?;
+        self.slots.get_mut(slot)
+    }
+}
+
+impl Slot {
+    /// Begins an assignment.
+    fn begin(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.stage = Stage::Owned;
+        self.offsets = Offsets::default();
+        self.requested = None;
+    }
+
+    fn due(&mut self) -> Option<(Partition, i64)> {
+        if self.stage == Stage::Vacant {
+            return None;
+        }
+        let watermark = self.offsets.watermark()?;
+        if self.requested == Some(watermark) {
+            return None;
+        }
+        self.requested = Some(watermark);
+        Some((self.partition.clone(), watermark))
+    }
+}

@@ -1,0 +1,116 @@
+//! Settings → a judge, a worker's bounds: the one place where both are read off the configuration,
+//! for every command alike.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::judge::{DeadLetterForm, Judge};
+use super::state::Bounds;
+use crate::alert::{AlertEncoder, EncoderOptions};
+use crate::config::Settings;
+use crate::config::settings::{DeliverySettings, TopicSettings, ValidateLevel};
+use crate::detect::{Detector, Validate};
+use crate::disposition::Dispositions;
+use crate::event::{FieldType, FieldTypes, TopicProfile};
+use crate::limits;
+use crate::rule::RuleSet;
+
+/// What the command adds to the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JudgeOptions {
+    /// The id of the input cluster; empty where the input is no cluster.
+    pub cluster: String,
+    /// What dead letters look like.
+    pub dead_letters: DeadLetterForm,
+    /// The program's version.
+    pub build_version: String,
+    /// The program's commit.
+    pub build_commit: String,
+}
+
+/// The judge that `settings` and `rules` describe.
+#[must_use]
+pub fn judge(settings: &Settings, rules: Arc<RuleSet>, options: JudgeOptions) -> Judge {
+    let types = field_types(settings);
+    let validate = match settings.input.validate {
+        ValidateLevel::Candidates => Validate::Candidates,
+        ValidateLevel::Envelope => Validate::Envelope,
+        ValidateLevel::Full => Validate::Full,
+    };
+    let detector = Detector::new(Arc::clone(&rules), &types, validate);
+    let dispositions = Dispositions::new(Arc::clone(&rules), limits::RECENT_IDS_MAX);
+    let dead_letters = options.dead_letters;
+    let encoder = AlertEncoder::new(rules, types, encoder_options(settings, options));
+    let profiles =
+        settings.input.topic.iter().map(|(topic, about)| (topic.clone(), profile(about))).collect();
+    Judge::new(detector, encoder, Arc::new(Mutex::new(dispositions)), profiles, dead_letters)
+}
+
+/// The built-in field types and those that the configuration declares.
+#[must_use]
+pub fn field_types(settings: &Settings) -> FieldTypes {
+    let mut types = FieldTypes::builtin();
+    for (field, name) in &settings.field_types {
+        if let Some(field_type) = field_type(name) {
+            types.declare(field, field_type);
+        }
+    }
+    types
+}
+
+/// The type with Elastic's name `name`.
+fn field_type(name: &str) -> Option<FieldType> {
+    Some(match name {
+        "keyword" | "constant_keyword" | "wildcard" => FieldType::Keyword,
+        "text" | "match_only_text" => FieldType::Text,
+        "long" | "integer" | "short" | "byte" | "double" | "float" | "half_float"
+        | "scaled_float" | "unsigned_long" => FieldType::Number,
+        "boolean" => FieldType::Boolean,
+        "ip" => FieldType::Ip,
+        "date" | "date_nanos" => FieldType::Date,
+        "flattened" => FieldType::Flattened,
+        _ => return None,
+    })
+}
+
+fn profile(topic: &TopicSettings) -> TopicProfile {
+    TopicProfile {
+        index: topic.index.clone(),
+        labels: topic.labels.clone().into_iter().collect(),
+        okta: topic.okta,
+    }
+}
+
+fn encoder_options(settings: &Settings, options: JudgeOptions) -> EncoderOptions {
+    let index_of_topic: BTreeMap<String, String> = settings
+        .input
+        .topic
+        .iter()
+        .filter_map(|(topic, about)| Some((topic.clone(), about.index.clone()?)))
+        .collect();
+    let output = &settings.output;
+    EncoderOptions {
+        cluster: options.cluster,
+        index_of_topic,
+        event_kind: output.event_kind.clone(),
+        key_field: output.key_field.clone(),
+        pass_headers: output.pass_headers.clone(),
+        has_overflow_target: output.overflow.is_some(),
+        include_original: output.include_original,
+        build_version: options.build_version,
+        build_commit: options.build_commit,
+    }
+}
+
+/// The bounds that `delivery` describes.
+#[must_use]
+pub fn bounds(delivery: &DeliverySettings) -> Bounds {
+    let millis = |millis: u32| Duration::from_millis(u64::from(millis));
+    Bounds {
+        in_flight_max: delivery.in_flight_max,
+        revoke_drain: millis(delivery.revoke_drain_ms),
+        shutdown_drain: millis(delivery.shutdown_drain_ms),
+        commit_interval: millis(delivery.commit_interval_ms),
+    }
+}
