@@ -43,12 +43,8 @@ pub struct Corpus {
 pub fn corpus(options: &Options, megabytes: u64) -> Corpus {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     fs::create_dir_all(&folder).expect("target/ can be written");
-    let name = format!(
-        "{}-{}-{}-{megabytes}",
-        options.shape.name(),
-        options.hits_permille,
-        options.seed
-    );
+    let name =
+        format!("{}-{}-{}-{megabytes}", options.shape.name(), options.hits_permille, options.seed);
     let path = folder.join(format!("{name}.ndjson"));
     let count = folder.join(format!("{name}.count"));
     if let Some(events) = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()) {

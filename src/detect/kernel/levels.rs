@@ -61,6 +61,7 @@ impl Level {
 }
 
 /// Runs the pass on the kernel's level.
+#[inline]
 pub(super) fn scan(kernel: &Kernel, payload: &[u8], look: Look) -> Found {
     match kernel.level {
         #[cfg(target_arch = "x86_64")]
@@ -143,67 +144,77 @@ impl State {
     }
 }
 
-/// The body of every level. `$Block` has `load`, `eq`, `below_space`, `high`, `lower` and
-/// `prefix_xor`; the body stands in a function that has the features which those need.
+/// The body of every level: all full blocks, then the padded rest. `$Block` has `load`, `eq`,
+/// `below_space`, `high`, `lower`, `prefix_xor` and `prefetch`; the body stands in a function that
+/// has the features which those need.
 macro_rules! pass {
     ($Block:ty, $kernel:expr, $payload:expr, $look:expr) => {{
         let (kernel, payload): (&Kernel, &[u8]) = ($kernel, $payload);
         let mut state = State::new();
         let (blocks, rest) = payload.as_chunks::<BLOCK>();
-        let mut last = [b' '; BLOCK];
-        for (place, byte) in last.iter_mut().zip(rest) {
-            *place = *byte;
-        }
-        let last: &[[u8; BLOCK]] = if rest.is_empty() { &[] } else { &[last] };
-        for (index, bytes) in blocks.iter().chain(last).enumerate() {
-            let at = index * BLOCK;
+        let mut at = 0;
+        for bytes in blocks {
             <$Block>::prefetch(payload, at);
-            let block = <$Block>::load(bytes);
-            let slash = block.eq(b'\\');
-            for (needle, before) in kernel.needles.iter().zip(&mut state.first) {
-                let first = block.eq(needle.first);
-                let second = block.eq(needle.second);
-                let carried = (first << needle.distance) | (*before >> (64 - needle.distance));
-                *before = first;
-                let mut pairs = second & carried;
-                while pairs != 0 {
-                    if Kernel::is_literal(needle, payload, at + pairs.trailing_zeros() as usize) {
-                        return Found::Candidate;
-                    }
-                    pairs &= pairs - 1;
+            step!($Block, kernel, payload, $look, state, bytes, at);
+            at += BLOCK;
+        }
+        if !rest.is_empty() {
+            let mut last = [b' '; BLOCK];
+            for (place, byte) in last.iter_mut().zip(rest) {
+                *place = *byte;
+            }
+            step!($Block, kernel, payload, $look, state, &last, at);
+        }
+        if $look == Look::Filter { Found::Clean } else { state.verdict() }
+    }};
+}
+
+/// One block; leaves the function that it stands in with a candidate.
+macro_rules! step {
+    ($Block:ty, $kernel:expr, $payload:expr, $look:expr, $state:ident, $bytes:expr, $at:expr) => {{
+        let block = <$Block>::load($bytes);
+        let slash = block.eq(b'\\');
+        for (needle, before) in $kernel.needles.iter().zip(&mut $state.first) {
+            let first = block.eq(needle.first);
+            let second = block.eq(needle.second);
+            let carried = (first << needle.distance) | (*before >> (64 - needle.distance));
+            *before = first;
+            let mut pairs = second & carried;
+            while pairs != 0 {
+                if Kernel::is_literal(needle, $payload, $at + pairs.trailing_zeros() as usize) {
+                    return Found::Candidate;
                 }
+                pairs &= pairs - 1;
             }
-            if slash | state.slash != 0 {
-                let mut escapes = block.eq(b'u') & ((slash << 1) | (state.slash >> 63));
-                state.slash = slash;
-                while escapes != 0 {
-                    if kernel.is_hiding(payload, at + escapes.trailing_zeros() as usize) {
-                        return Found::Candidate;
-                    }
-                    escapes &= escapes - 1;
+        }
+        if slash | $state.slash != 0 {
+            let mut escapes = block.eq(b'u') & ((slash << 1) | ($state.slash >> 63));
+            $state.slash = slash;
+            while escapes != 0 {
+                if $kernel.is_hiding($payload, $at + escapes.trailing_zeros() as usize) {
+                    return Found::Candidate;
                 }
+                escapes &= escapes - 1;
             }
-            if $look == Look::Filter {
-                continue;
-            }
-            let quotes = block.eq(b'"') & !state.escaped(slash);
-            let inside = <$Block>::prefix_xor(quotes) ^ state.inside;
-            state.inside = 0_u64.wrapping_sub(inside >> 63);
+        }
+        if $look == Look::FilterAndEnvelope {
+            let quotes = block.eq(b'"') & !$state.escaped(slash);
+            let inside = <$Block>::prefix_xor(quotes) ^ $state.inside;
+            $state.inside = 0_u64.wrapping_sub(inside >> 63);
             let control = block.below_space();
             if control != 0 {
                 let space = block.eq(b'\n') | block.eq(b'\r') | block.eq(b'\t');
-                state.bad |= control & (inside | !space);
+                $state.bad |= control & (inside | !space);
             }
-            state.high |= block.high();
+            $state.high |= block.high();
             // `[` and `{`, `]` and `}` differ in one bit.
             let lower = block.lower();
             let opened = (lower.eq(b'{') & !inside).count_ones();
             let closed = (lower.eq(b'}') & !inside).count_ones();
-            state.depth += i64::from(opened) - i64::from(closed);
-            state.lowest = state.lowest.min(state.depth);
-            state.highest = state.highest.max(state.depth);
+            $state.depth += i64::from(opened) - i64::from(closed);
+            $state.lowest = $state.lowest.min($state.depth);
+            $state.highest = $state.highest.max($state.depth);
         }
-        if $look == Look::Filter { Found::Clean } else { state.verdict() }
     }};
 }
 
