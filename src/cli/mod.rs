@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod exit;
+pub mod configuration;
 pub mod files;
 pub mod generate;
 pub mod progress;

@@ -4,6 +4,7 @@
 //! file + environment + --set ── file ──▶ File (serde) ── validate ──▶ Settings (typed) | every fault
 //! ```
 
+pub mod librdkafka;
 pub mod file;
 pub mod settings;
 pub mod validate;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The effective configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// Rule files and folders; empty: the rules built into the binary.
     pub rules: Vec<PathBuf>,
@@ -30,6 +30,14 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Logs.
     pub log: LogSettings,
+}
+
+impl Settings {
+    /// The cluster that outputs go to.
+    #[must_use]
+    pub fn output_cluster(&self) -> &ClusterSettings {
+        self.output.kafka.as_ref().unwrap_or(&self.kafka)
+    }
 }
 
 /// `[rule."<rule_id>"]`: tunes a rule without editing its file.
@@ -60,6 +68,18 @@ pub struct ClusterSettings {
     pub sasl: Option<SaslSettings>,
     /// Raw librdkafka keys that passed the allow-list.
     pub librdkafka: BTreeMap<String, String>,
+}
+
+impl Default for ClusterSettings {
+    fn default() -> Self {
+        Self {
+            brokers: "localhost:9092".to_owned(),
+            client_id: "ouzel".to_owned(),
+            tls: None,
+            sasl: None,
+            librdkafka: BTreeMap::new(),
+        }
+    }
 }
 
 /// TLS of a cluster connection.
@@ -139,6 +159,22 @@ pub struct InputSettings {
     pub session_timeout_ms: u32,
 }
 
+impl Default for InputSettings {
+    fn default() -> Self {
+        Self {
+            topics: vec!["okta".to_owned()],
+            group: "ouzel".to_owned(),
+            protocol: GroupProtocol::default(),
+            instance_id: None,
+            start: Start::default(),
+            validate: ValidateLevel::default(),
+            workers: None,
+            topic: BTreeMap::new(),
+            session_timeout_ms: 45_000,
+        }
+    }
+}
+
 /// `[input.topic."<name>"]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TopicSettings {
@@ -211,10 +247,31 @@ pub struct OutputSettings {
     pub linger_ms: u32,
     /// Whether missing output topics are created at start.
     pub create_topics: bool,
-    /// Partitions of topics that are created.
+    /// Partitions of topics that are created; -1: the broker's default.
     pub create_partitions: i32,
     /// Replicas of topics that are created; -1: the broker's default.
     pub create_replicas: i32,
+}
+
+impl Default for OutputSettings {
+    fn default() -> Self {
+        Self {
+            kafka: None,
+            alerts: "okta-alerts".to_owned(),
+            dead_letters: Some("okta-dead-letters".to_owned()),
+            overflow: None,
+            audit: None,
+            event_kind: "alert".to_owned(),
+            key_field: None,
+            pass_headers: Vec::new(),
+            include_original: true,
+            compression: "lz4".to_owned(),
+            linger_ms: 1,
+            create_topics: false,
+            create_partitions: -1,
+            create_replicas: -1,
+        }
+    }
 }
 
 /// `[delivery]`.
@@ -234,6 +291,19 @@ pub struct DeliverySettings {
     pub message_timeout_ms: u32,
 }
 
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        Self {
+            guarantee: Guarantee::default(),
+            commit_interval_ms: 1_000,
+            revoke_drain_ms: 10_000,
+            shutdown_drain_ms: 20_000,
+            in_flight_max: 10_000,
+            message_timeout_ms: 300_000,
+        }
+    }
+}
+
 /// The guarantees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Guarantee {
@@ -249,6 +319,12 @@ pub struct HttpSettings {
     pub listen: Option<SocketAddr>,
 }
 
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9847))) }
+    }
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogSettings {
@@ -256,6 +332,12 @@ pub struct LogSettings {
     pub level: String,
     /// `text` or `json`.
     pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::default() }
+    }
 }
 
 /// How logs are written.
