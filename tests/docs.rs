@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use clap::Parser;
 use ouzel::cli::args::{Arguments, Command};
+use ouzel::config::Settings;
 use ouzel::telemetry::table::{Kind, Row, TABLE};
 
 use crate::support::source;
@@ -231,4 +232,18 @@ fn the_stage_runs_hardened_and_nothing_listens_beyond_this_machine() {
         assert!(port.starts_with("- \"127.0.0.1:"), "{port} listens beyond loopback");
     }
     assert!(read(IMAGE).contains("\nFROM gcr.io/distroless/cc-debian12:nonroot\n"));
+}
+
+#[test]
+fn the_stack_creates_the_topics_that_the_stage_uses_by_default() {
+    let settings = Settings::default();
+    let mut expected = settings.input.topics;
+    expected.push(settings.output.alerts);
+    expected.extend(settings.output.dead_letters);
+    let script = service("topics");
+    let (_, rest) = script.split_once("for topic in ").expect("the script loops over topics");
+    let (created, _) = rest.split_once(';').expect("the list of topics ends");
+    assert_eq!(created.split(' ').collect::<Vec<_>>(), expected);
+    let generator = list(&service("generator"), "command:");
+    assert!(generator.contains(&format!("--topic={}", expected[0])), "{generator:?}");
 }
