@@ -57,3 +57,15 @@ pub const TRUNCATED_HEADER_BYTES_MAX: usize = 16 << 10;
 
 /// Longest text of an event that a reduced alert still carries, in bytes (ids are below 100).
 pub const REDUCED_TEXT_BYTES_MAX: usize = 512;
+
+/// Most exceptions, items of imported lists counted in.
+pub const EXCEPTIONS_MAX: usize = 20_000;
+
+/// Most lines of a value list. Kibana accepts 65,536 terms in one query.
+pub const VALUE_LIST_LINES_MAX: usize = 65_536;
+
+/// Most suppression groups that are open at once in one instance; the oldest closes first.
+pub const SUPPRESSION_GROUPS_MAX: usize = 8192;
+
+/// Most bytes that open suppression groups hold for their closing updates (an alert is some 10 KB).
+pub const SUPPRESSION_BYTES_MAX: usize = 64 << 20;

@@ -16,7 +16,7 @@ use super::mapping::Mappings;
 use super::reason::Reason;
 use super::rule_part::RulePart;
 use super::{AlertId, Encoded, notice};
-use crate::disposition::{Decision, Disposition, Notice, time};
+use crate::disposition::{ClosedGroup, Decision, Disposition, Draft, Notice, time};
 use crate::event::{Event, FieldPath, FieldTypes, Value};
 use crate::record::{Record, Timestamp};
 use crate::rule::{Rule, RuleIndex, RuleSet, Severity};
@@ -147,6 +147,23 @@ impl AlertEncoder {
         self.encode_to(id, input, Extent::Reduced)
     }
 
+    /// The closing update of an alert whose hit opened a suppression group, complete but for what
+    /// the group counts: for [`crate::disposition::Dispositions::keep`].
+    #[must_use]
+    pub fn draft(&self, id: AlertId, input: &AlertInput<'_>) -> Draft {
+        let whole = self.encode_to(id, input, Extent::Draft);
+        let value = whole.value.unwrap_or_default();
+        Draft { value, key: whole.key, headers: whole.headers }
+    }
+
+    /// The update that is due when a suppression group has closed at `now`.
+    #[must_use]
+    pub fn encode_update(&self, group: ClosedGroup, now: Timestamp) -> Encoded {
+        let value = encode::update(&group, now);
+        let Draft { key, headers, .. } = group.draft;
+        Encoded { key, value: Some(value), headers, timestamp: now }
+    }
+
     /// The notice that a rule passed its limit, as it goes to the alert topic.
     #[must_use]
     pub fn encode_notice(&self, notice: &Notice, judged: Timestamp) -> Encoded {
@@ -159,9 +176,23 @@ impl AlertEncoder {
         Encoded {
             key: Some(self.key(id, input.event, extent)),
             value: Some(encode::alert(self, id, input, &resolved, extent)),
-            headers: headers::of_alert(id, input.record, &resolved, &self.options.pass_headers),
+            headers: self.headers(id, input, &resolved, extent),
             timestamp: input.judged,
         }
+    }
+
+    fn headers(
+        &self,
+        id: AlertId,
+        input: &AlertInput<'_>,
+        resolved: &Resolved<'_>,
+        extent: Extent,
+    ) -> Vec<headers::HeaderPair> {
+        let revision = if extent == Extent::Draft { "1" } else { "0" };
+        let mut headers = headers::common(id, &resolved.rule.id, resolved.severity, revision);
+        headers.push(headers::pair("ouzel.late", if resolved.is_late { "true" } else { "false" }));
+        headers.extend(headers::passed_on(input.record, &self.options.pass_headers));
+        headers
     }
 
     fn resolve<'a>(&'a self, input: &AlertInput<'a>) -> Resolved<'a> {
@@ -184,7 +215,7 @@ impl AlertEncoder {
     fn key(&self, id: AlertId, event: &Event<'_>, extent: Extent) -> Vec<u8> {
         let text = self.key_field.as_ref().and_then(|field| event.text(field));
         let fits = |text: &&str| {
-            extent == Extent::Whole || text.len() <= crate::limits::REDUCED_TEXT_BYTES_MAX
+            extent != Extent::Reduced || text.len() <= crate::limits::REDUCED_TEXT_BYTES_MAX
         };
         text.filter(fits).map_or_else(|| id.to_string().into_bytes(), |text| text.into())
     }

@@ -16,9 +16,10 @@ use super::facts::Truth;
 use super::json::Json;
 use super::rule_part::RulePart;
 use crate::detect::explain;
+use crate::disposition::{ClosedGroup, Term};
 use crate::event::{Event, Member, Value};
 use crate::limits::REDUCED_TEXT_BYTES_MAX;
-use crate::record::Record;
+use crate::record::{Record, Timestamp};
 
 /// How much of an alert is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(super) enum Extent {
     Whole,
     /// Without the event's fields and the rule's long texts.
     Reduced,
+    /// Everything of an update but what is known when its suppression window closes: the object
+    /// stays open for it.
+    Draft,
 }
 
 /// Members of an event's root that the alert says itself.
@@ -49,8 +53,38 @@ pub(super) fn alert(
     writer.kibana(&mut json);
     writer.rule(&mut json);
     writer.ouzel(&mut json);
+    if extent != Extent::Draft {
+        writer.suppression(&mut json);
+        json.close_object();
+    }
+    json.into_bytes()
+}
+
+/// The whole value of an update: the draft, closed with what its group counted.
+pub(super) fn update(group: &ClosedGroup, now: Timestamp) -> Vec<u8> {
+    let mut json = Json::from_bytes(group.draft.value.clone());
+    json.time_member("kibana.alert.last_detected", now);
+    suppressed(&mut json, &group.terms, (group.start, group.end), group.count);
     json.close_object();
     json.into_bytes()
+}
+
+/// `kibana.alert.suppression.*`.
+fn suppressed(json: &mut Json, terms: &[Term], (start, end): (Timestamp, Timestamp), count: u64) {
+    json.key("kibana.alert.suppression.terms");
+    json.open_array();
+    for term in terms {
+        json.open_object();
+        json.text_member("field", &term.field);
+        json.key("value");
+        json.tree(&term.value);
+        json.close_object();
+    }
+    json.close_array();
+    json.time_member("kibana.alert.suppression.start", start);
+    json.time_member("kibana.alert.suppression.end", end);
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    json.integer_member("kibana.alert.suppression.docs_count", count);
 }
 
 struct Writer<'a> {
@@ -63,7 +97,26 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn is_whole(&self) -> bool {
-        self.extent == Extent::Whole
+        self.extent != Extent::Reduced
+    }
+
+    /// What only revision 0 says, so that an upsert never undoes an analyst's work.
+    fn first_revision(&self, json: &mut Json) {
+        json.text_member("kibana.alert.status", "active");
+        json.text_member("kibana.alert.workflow_status", "open");
+        for name in ["workflow_tags", "workflow_assignee_ids"] {
+            json.key_of("kibana.alert.", name);
+            json.open_array();
+            json.close_array();
+        }
+        json.time_member("kibana.alert.last_detected", self.input.judged);
+    }
+
+    /// The suppression group that the alert's hit has opened.
+    fn suppression(&self, json: &mut Json) {
+        if let Some(group) = &self.input.decision.group {
+            suppressed(json, &group.terms, (group.start, group.start), 0);
+        }
     }
 
     /// The event's own fields, and `event` with the kind of an alert.
@@ -108,19 +161,13 @@ impl Writer<'_> {
     fn kibana(&self, json: &mut Json) {
         let (input, resolved) = (self.input, self.resolved);
         json.text_member("kibana.alert.uuid", &self.id.to_string());
-        json.text_member("kibana.alert.status", "active");
-        json.text_member("kibana.alert.workflow_status", "open");
-        json.key("kibana.alert.workflow_tags");
-        json.open_array();
-        json.close_array();
-        json.key("kibana.alert.workflow_assignee_ids");
-        json.open_array();
-        json.close_array();
+        if self.extent != Extent::Draft {
+            self.first_revision(json);
+        }
         if let Some(time) = input.event.time {
             json.time_member("kibana.alert.original_time", time);
         }
         json.time_member("kibana.alert.start", input.judged);
-        json.time_member("kibana.alert.last_detected", input.judged);
         json.time_member("kibana.alert.intended_timestamp", input.judged);
         json.text_member("kibana.alert.severity", resolved.severity.name());
         json.key("kibana.alert.risk_score");
@@ -139,7 +186,9 @@ impl Writer<'_> {
     fn reason(&self) -> String {
         let (severity, name) = (self.resolved.severity.name(), self.resolved.name);
         match self.extent {
-            Extent::Whole => self.encoder.reason().of(self.input.event, severity, name),
+            Extent::Whole | Extent::Draft => {
+                self.encoder.reason().of(self.input.event, severity, name)
+            }
             Extent::Reduced => super::reason::Reason::without_event(severity, name),
         }
     }
@@ -203,7 +252,7 @@ impl Writer<'_> {
         if self.is_whole() {
             self.matched(json);
         }
-        json.integer_member("revision", 0);
+        json.integer_member("revision", i64::from(self.extent == Extent::Draft));
         json.key("late");
         json.value(Value::Bool(self.resolved.is_late));
         if self.resolved.is_marked_over_limit {

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::AlertId;
-use super::build::Resolved;
-use super::json::is_hidden;
 use crate::record::{Header, Record};
+use crate::rule::Severity;
+use crate::text::escaped;
 
 /// Name and value of one header; a `None` value is null.
 pub(super) type HeaderPair = (String, Option<Vec<u8>>);
@@ -16,35 +16,35 @@ const SCHEMA: &str = "1";
 /// Headers that are passed on without being asked for: the trace that a record belongs to.
 const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
-/// The headers of one alert.
-pub(super) fn of_alert(
-    id: AlertId,
-    record: &Record<'_>,
-    resolved: &Resolved<'_>,
-    pass_headers: &[String],
-) -> Vec<HeaderPair> {
-    let mut headers = common(id, &resolved.rule.id, resolved.severity.name());
-    headers.push(pair("ouzel.late", if resolved.is_late { "true" } else { "false" }));
-    for header in all(record) {
-        let is_named = |name: &str| name == header.name && !name.starts_with("ouzel.");
-        if TRACE_HEADERS.into_iter().chain(pass_headers.iter().map(String::as_str)).any(is_named) {
-            let value = header.value.map(|bytes| one_line(bytes, usize::MAX).into_bytes());
-            headers.push((header.name.to_owned(), value));
-        }
-    }
-    headers
-}
-
 /// What alerts and notices have in common.
-pub(super) fn common(id: AlertId, rule_id: &str, severity: &str) -> Vec<HeaderPair> {
+pub(super) fn common(
+    id: AlertId,
+    rule_id: &str,
+    severity: Severity,
+    revision: &str,
+) -> Vec<HeaderPair> {
     vec![
         pair("content-type", "application/json"),
         pair("ouzel.schema", SCHEMA),
         pair("ouzel.alert.id", &id.to_string()),
         pair("ouzel.rule.id", &one_line(rule_id.as_bytes(), usize::MAX)),
-        pair("ouzel.severity", severity),
-        pair("ouzel.revision", "0"),
+        pair("ouzel.severity", severity.name()),
+        pair("ouzel.revision", revision),
     ]
+}
+
+/// The headers of a record that its alerts pass on: the trace, and what `named` asks for. Nobody
+/// but this program says what an `ouzel.` header says.
+pub(super) fn passed_on(record: &Record<'_>, named: &[String]) -> Vec<HeaderPair> {
+    let is_wanted = |header: &Header<'_>| {
+        let mut names = TRACE_HEADERS.into_iter().chain(named.iter().map(String::as_str));
+        names.any(|name| name == header.name) && !header.name.starts_with("ouzel.")
+    };
+    let escape = |bytes: &[u8]| one_line(bytes, usize::MAX).into_bytes();
+    all(record)
+        .filter(is_wanted)
+        .map(|header| (header.name.to_owned(), header.value.map(escape)))
+        .collect()
 }
 
 /// The headers of `record`, in order.
@@ -58,41 +58,30 @@ pub(super) fn pair(name: &str, value: &str) -> HeaderPair {
     (name.to_owned(), Some(value.as_bytes().to_vec()))
 }
 
-/// `bytes` as one line of text of at most `bytes_max` bytes: control and other hidden characters
-/// as `\u{…}`, bytes that are no UTF-8 as `\x..`. A text that is cut ends with `…`.
+/// `bytes` as one line of text of at most `bytes_max` bytes: control and other unfit characters
+/// escaped, bytes that are no UTF-8 as `\x..`. A text that is cut ends with `…`.
 pub(super) fn one_line(bytes: &[u8], bytes_max: usize) -> String {
     const MARK: &str = "…";
-    let mut line = String::new();
-    for chunk in bytes.utf8_chunks() {
-        let escaped_chars = chunk.valid().chars().map(escaped);
-        let escaped_bytes = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
-        for piece in escaped_chars.chain(escaped_bytes) {
-            if line.len() + piece.len() > bytes_max {
-                cut(&mut line, bytes_max.saturating_sub(MARK.len()));
-                line.push_str(MARK);
-                return line;
+    // An escape is longer than what it stands for, so no more than this can be shown.
+    let shown = bytes.get(..bytes_max).unwrap_or(bytes);
+    let mut line = String::with_capacity(shown.len());
+    for chunk in shown.utf8_chunks() {
+        write!(line, "{}", escaped(chunk.valid())).expect("writing into memory cannot fail");
+        // What the cut above left of a character is no fault of the text.
+        if shown.len() == bytes.len() || !shown.ends_with(chunk.invalid()) {
+            for byte in chunk.invalid() {
+                write!(line, "\\x{byte:02x}").expect("writing into memory cannot fail");
             }
-            line.push_str(&piece);
         }
     }
+    if line.len() > bytes_max || shown.len() < bytes.len() {
+        let most = bytes_max.saturating_sub(MARK.len());
+        while line.len() > most {
+            line.pop();
+        }
+        line.push_str(MARK);
+    }
     line
-}
-
-fn escaped(symbol: char) -> String {
-    let mut text = String::new();
-    if is_hidden(symbol) {
-        write!(text, "\\u{{{:x}}}", u32::from(symbol)).expect("writing into memory cannot fail");
-    } else {
-        text.push(symbol);
-    }
-    text
-}
-
-/// Shortens `line` to at most `bytes_max` bytes, never inside a character.
-fn cut(line: &mut String, bytes_max: usize) {
-    while line.len() > bytes_max {
-        line.pop();
-    }
 }
 
 #[cfg(test)]
@@ -106,7 +95,7 @@ mod tests {
             assert!(line.len() <= bytes_max);
         };
         check(b"plain", 5, "plain");
-        check(b"a\r\nb\x1b[31m\x7f", 100, "a\\u{d}\\u{a}b\\u{1b}[31m\\u{7f}");
+        check(b"a\r\nb\x1b[31m\x7f", 100, "a\\r\\nb\\u{1b}[31m\\u{7f}");
         check("ü\u{202e}".as_bytes(), 100, "ü\\u{202e}");
         check(b"\xff\xfe", 100, "\\xff\\xfe");
         check(b"longer than that", 8, "longe…");

@@ -21,6 +21,11 @@ impl Json {
         Self { out: Vec::with_capacity(bytes) }
     }
 
+    /// Goes on with what was written before.
+    pub(super) fn from_bytes(out: Vec<u8>) -> Self {
+        Self { out }
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.out
     }
@@ -251,7 +256,7 @@ fn write_symbol(out: &mut Vec<u8>, symbol: char) {
 
 /// Characters that show nothing themselves but change how others show: controls, separators of
 /// lines, and what reorders text.
-pub(super) const fn is_hidden(symbol: char) -> bool {
+const fn is_hidden(symbol: char) -> bool {
     matches!(
         symbol,
         '\0'..='\u{1f}'

@@ -26,17 +26,20 @@ struct SeverityMapping {
 }
 
 impl Mappings {
-    /// The mappings of `rule`; an entry without a field maps nothing.
+    /// The mappings of `rule`.
     pub(super) fn new(rule: &Rule) -> Self {
-        let list = |key: &str| rule.extra.get(key).and_then(serde_json::Value::as_array);
+        let mapping = |row: &crate::rule::SeverityMapping| SeverityMapping {
+            field: FieldPath::new(&row.field),
+            value: row.value.clone(),
+            severity: row.severity,
+        };
         let mut severities: Vec<SeverityMapping> =
-            list("severity_mapping").into_iter().flatten().filter_map(severity_mapping).collect();
+            rule.severity_mapping.iter().map(mapping).collect();
         severities.sort_by_key(|mapping| std::cmp::Reverse(mapping.severity));
-        let risk_score = list("risk_score_mapping").and_then(|list| list.first());
         Self {
             severities,
-            risk_score: risk_score.and_then(field),
-            name: rule.extra.get("rule_name_override").and_then(path),
+            risk_score: rule.risk_score_field.as_deref().map(FieldPath::new),
+            name: rule.rule_name_override.as_deref().map(FieldPath::new),
         }
     }
 
@@ -93,26 +96,6 @@ impl SeverityMapping {
             _ => false,
         }
     }
-}
-
-fn severity_mapping(entry: &serde_json::Value) -> Option<SeverityMapping> {
-    let severity = entry.get("severity")?.as_str()?;
-    let severity = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
-        .into_iter()
-        .find(|known| known.name() == severity)?;
-    let value = match entry.get("value")? {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    Some(SeverityMapping { field: field(entry)?, value, severity })
-}
-
-fn field(entry: &serde_json::Value) -> Option<FieldPath> {
-    entry.get("field").and_then(path)
-}
-
-fn path(name: &serde_json::Value) -> Option<FieldPath> {
-    name.as_str().filter(|name| !name.is_empty()).map(FieldPath::new)
 }
 
 /// A number from 0 to 100, or the text of one.

@@ -43,7 +43,7 @@ pub(super) fn encode(
     encoder.write_judge(&mut json);
     json.close_object();
     json.close_object();
-    let mut headers = headers::common(id, &rule.id, rule.severity.name());
+    let mut headers = headers::common(id, &rule.id, rule.severity, "0");
     headers.push(headers::pair("ouzel.notice", "limit"));
     Encoded {
         key: Some(id.to_string().into_bytes()),

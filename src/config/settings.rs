@@ -264,7 +264,7 @@ impl Default for OutputSettings {
             event_kind: "alert".to_owned(),
             key_field: None,
             pass_headers: Vec::new(),
-            include_original: false,
+            include_original: true,
             compression: "lz4".to_owned(),
             linger_ms: 1,
             create_topics: false,

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{AlertId, Decision, Disposition, Limit, RecentIds, WindowState, time};
+use super::suppression::Answer;
+use super::{
+    AlertId, ClosedGroup, Decision, Disposition, Draft, GroupKey, Limit, RecentIds, Suppression,
+    WindowState, time,
+};
 use crate::event::Event;
 use crate::record::{Record, Timestamp};
 use crate::rule::{RuleIndex, RuleSet};
@@ -29,36 +33,72 @@ pub struct Dispositions {
     rules: Arc<RuleSet>,
     recent: RecentIds,
     limit: Limit,
+    suppression: Suppression,
 }
 
 impl Dispositions {
     /// Empty state for `rules`, with a window of `recent_ids_max` delivered ids.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, recent_ids_max: usize) -> Self {
-        let limit = Limit::new(&rules);
-        Self { rules, recent: RecentIds::new(recent_ids_max), limit }
+        Self {
+            recent: RecentIds::new(recent_ids_max),
+            limit: Limit::new(&rules),
+            suppression: Suppression::new(&rules),
+            rules,
+        }
     }
 
     /// Decides about one hit and counts it.
     pub fn decide(&mut self, hit: &HitContext<'_>) -> Decision {
         if self.recent.contains(&hit.id) {
-            return Decision { disposition: Disposition::Repeated, ..Decision::default() };
+            return Decision::of(Disposition::Repeated);
         }
         let Some(rule) = self.rules.get(hit.rule) else { return Decision::default() };
+        let group = match self.suppression.decide(rule, hit) {
+            Answer::Repeated => return Decision::of(Disposition::Repeated),
+            Answer::Counted => return Decision::of(Disposition::Suppressed),
+            Answer::First(group) => Some(group),
+            Answer::Free => None,
+        };
         let time = time::limit_time(rule, hit.event, hit.record);
-        match self.limit.count(hit.rule, time) {
-            WindowState::Within => Decision::default(),
-            WindowState::FirstOver(notice) => {
-                Decision { disposition: Disposition::OverLimit, notice: Some(notice) }
-            }
-            WindowState::Over => {
-                Decision { disposition: Disposition::OverLimit, ..Decision::default() }
-            }
-        }
+        let (disposition, notice) = match self.limit.count(hit.rule, time) {
+            WindowState::Within => (Disposition::Published, None),
+            WindowState::FirstOver(notice) => (Disposition::OverLimit, Some(notice)),
+            WindowState::Over => (Disposition::OverLimit, None),
+        };
+        Decision { disposition, notice, group }
     }
 
     /// Records that the alert `id` was delivered: from now on it is a repeat.
     pub fn delivered(&mut self, id: AlertId) {
         self.recent.delivered(id);
+    }
+
+    /// Keeps the closing update of an alert that opened a suppression group.
+    pub fn keep(&mut self, group: GroupKey, draft: Draft) {
+        self.suppression.keep(group, draft);
+    }
+
+    /// The suppression groups that are over at `now`, or had to close since last asked: an update
+    /// of the alert of each is due.
+    pub fn due(&mut self, now: Timestamp) -> Vec<ClosedGroup> {
+        self.suppression.due(now)
+    }
+
+    /// Every suppression group, at shutdown.
+    pub fn close_all(&mut self) -> Vec<ClosedGroup> {
+        self.suppression.close_all()
+    }
+
+    /// How many suppression groups are open.
+    #[must_use]
+    pub fn open_groups(&self) -> usize {
+        self.suppression.groups()
+    }
+}
+
+impl Decision {
+    fn of(disposition: Disposition) -> Self {
+        Self { disposition, ..Self::default() }
     }
 }

@@ -108,3 +108,80 @@ impl RuleWindows {
         window.count
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limit(limit: Option<u32>, interval_ms: i64) -> Limit {
+        Limit { rules: vec![RuleWindows { limit, interval_ms, windows: Vec::new() }] }
+    }
+
+    /// Alerts at these times are: `.` within, `!` the first over, `x` over.
+    fn check(max: Option<u32>, interval_ms: i64, times: &[i64], states: &str) {
+        let mut limit = limit(max, interval_ms);
+        let found: String = times
+            .iter()
+            .map(|time| match limit.count(RuleIndex(0), Timestamp::from_millis(*time)) {
+                WindowState::Within => '.',
+                WindowState::FirstOver(_) => '!',
+                WindowState::Over => 'x',
+            })
+            .collect();
+        assert_eq!(found, states, "{times:?}");
+    }
+
+    #[test]
+    fn windows_tumble_at_whole_multiples_of_the_interval() {
+        check(Some(2), 100, &[0, 50, 99, 99, 100, 199, 199, 200], "..!x..!.");
+        check(Some(1), 100, &[-1, -100, -101], ".!.");
+        check(Some(1), 1, &[5, 5, 6, 6], ".!.!");
+    }
+
+    #[test]
+    fn no_limit_counts_nothing() {
+        check(None, 100, &[0; 6], "......");
+    }
+
+    #[test]
+    fn records_out_of_order_count_in_their_own_window() {
+        check(Some(1), 100, &[0, 100, 50, 150, 60, 160], "..!!xx");
+    }
+
+    #[test]
+    fn a_window_that_was_forgotten_lets_more_through() {
+        let mut times = vec![0, 0];
+        times.extend((1..=LIMIT_WINDOWS_PER_RULE).map(|number| 100 * number as i64));
+        times.extend([0, 0]);
+        let states = format!(".!{}.!", ".".repeat(LIMIT_WINDOWS_PER_RULE));
+        check(Some(1), 100, &times, &states);
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_range_do_not_overflow() {
+        check(Some(1), i64::MAX, &[i64::MAX, i64::MAX, i64::MIN, i64::MIN], ".!.!");
+    }
+
+    proptest! {
+        #[test]
+        fn as_long_as_no_window_is_forgotten_counts_are_exact(
+            times in proptest::collection::vec(0..100 * LIMIT_WINDOWS_PER_RULE as i64, 0..200),
+            most in 1u32..5,
+        ) {
+            let mut limit = limit(Some(most), 100);
+            let mut counts: HashMap<i64, u32> = HashMap::new();
+            for time in times {
+                let count = counts.entry(time / 100).or_default();
+                *count += 1;
+                let state = limit.count(RuleIndex(0), Timestamp::from_millis(time));
+                prop_assert_eq!(state == WindowState::Within, *count <= most);
+                let is_first = matches!(state, WindowState::FirstOver(_));
+                prop_assert_eq!(is_first, *count == most + 1);
+            }
+        }
+    }
+}

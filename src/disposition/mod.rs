@@ -10,12 +10,17 @@
 
 pub mod repeat;
 pub mod limit;
+pub mod suppression;
 pub mod time;
+pub mod schedule;
+pub mod absence;
+pub mod value_list;
 pub mod decide;
 
 pub use decide::{Dispositions, HitContext};
 pub use limit::{Limit, Notice, WindowState};
 pub use repeat::{AlertId, RecentIds};
+pub use suppression::{ClosedGroup, Draft, GroupKey, OpenGroup, Suppression, Term};
 
 /// What became of a hit. The names are the values of the metric label `disposition`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,4 +63,10 @@ pub struct Decision {
     pub disposition: Disposition,
     /// The notice that is due with it: the hit is the first past its rule's limit.
     pub notice: Option<Notice>,
+    /// The suppression group that the hit opened: its alert says so, and its closing update is to
+    /// be handed to [`Dispositions::keep`].
+    pub group: Option<OpenGroup>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

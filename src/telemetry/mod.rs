@@ -11,8 +11,6 @@
 //! come from rules, configuration and the fixed vocabulary, never from events.
 
 pub mod table;
-pub mod given;
-mod register;
 pub mod metrics;
 pub mod health;
 pub mod http;
@@ -20,9 +18,8 @@ pub mod escape;
 pub mod limiter;
 pub mod logging;
 
-pub use given::{Known, Rebalance, RecordCounts, RuleInfo};
 pub use health::{Health, Hold, Holds, Membership, Outputs, WorkerStatus};
-pub use metrics::Metrics;
+pub use metrics::{Known, Metrics, Rebalance, RecordCounts, RuleInfo};
 
 use std::sync::Arc;
 use std::time::Duration;
