@@ -51,7 +51,7 @@ pub struct Prepared {
 }
 
 /// What an output is, until it is delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Note {
     /// An alert.
     Alert(AlertId, DeliveredAlert),
@@ -149,6 +149,7 @@ impl Judge {
         let input = AlertInput { rule: hit.rule, event, record, judged, decision: &decision };
         let encoded = self.encoder.encode(id, &input);
         let about = DeliveredAlert {
+            rules: Arc::clone(self.rules()),
             rule: hit.rule,
             disposition,
             event_time: event.time,

@@ -19,6 +19,8 @@
 pub mod offsets;
 pub mod partitions;
 pub mod state;
+#[cfg(test)]
+mod state_tests;
 pub mod judge;
 pub mod in_flight;
 pub mod worker;

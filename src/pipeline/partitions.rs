@@ -104,7 +104,9 @@ impl Partitions {
     #[inline]
     pub fn owned(&mut self, position: &Position<'_>) -> Option<(Owner, &mut Offsets)> {
         let is_last = self.slots.get(self.last).is_some_and(|slot| {
-            slot.partition.partition == position.partition
+            // A vacant slot still bears the name of a partition that may live elsewhere now.
+            slot.stage != Stage::Vacant
+                && slot.partition.partition == position.partition
                 && *slot.partition.topic == *position.topic
         });
         if !is_last {

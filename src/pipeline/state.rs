@@ -221,8 +221,12 @@ impl State {
         Some(Ticket { owner, offset: position.offset })
     }
 
-    /// Takes one input and appends what follows from it to `effects`.
+    /// Takes one input and appends what follows from it to `effects`. After the end nothing
+    /// follows any more: the source is closed, which gives everything back.
     pub fn apply(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
         match input {
             // Nothing follows from a clean record, so it pays for nothing else.
             Input::Clean(ticket, timestamp) => {
@@ -365,7 +369,6 @@ impl State {
                 let over = self.in_flight == 0 || self.now >= *deadline;
                 over.then(|| ending.clone())
             }
-            // The source is about to be closed; a partition that still comes or goes needs no more.
             Phase::Ended => return,
         };
         if let Some(ending) = ending {

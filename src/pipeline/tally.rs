@@ -11,7 +11,7 @@ use crate::detect::Outcome;
 use crate::disposition::Disposition;
 use crate::event::{DecodeFault, Shape, SkipReason};
 use crate::record::Timestamp;
-use crate::rule::RuleIndex;
+use crate::rule::{Rule, RuleIndex, RuleSet};
 
 /// Everything that is counted.
 #[derive(Debug, Default)]
@@ -120,9 +120,11 @@ impl TopicTally {
 
 /// One delivered alert: what its metrics are made of. How late it was is the caller's to say: the
 /// time of delivery is now, minus these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DeliveredAlert {
-    /// The rule (of the judge that was in force when the tally was cleared last).
+    /// The rule set that it was judged by; with another judge in force now, an earlier one.
+    pub rules: Arc<RuleSet>,
+    /// The rule, of that set.
     pub rule: RuleIndex,
     /// What had been decided about it.
     pub disposition: Disposition,
@@ -130,6 +132,14 @@ pub struct DeliveredAlert {
     pub event_time: Option<Timestamp>,
     /// The record's time stamp, else its arrival.
     pub record_time: Timestamp,
+}
+
+impl DeliveredAlert {
+    /// The rule.
+    #[must_use]
+    pub fn rule(&self) -> Option<&Rule> {
+        self.rules.get(self.rule)
+    }
 }
 
 /// Hits by rule and disposition; reading and clearing costs only what was touched.

@@ -146,9 +146,8 @@ impl<S: Source, K: Sink> Worker<S, K> {
         self.desk.apply(Input::Stop);
     }
 
-    /// Judges by `judge` from the next record on. The tally names rules by their place in the
-    /// judge's set, so clear it before, and expect what is delivered from now on to belong to
-    /// rules of the earlier set until nothing is in flight.
+    /// Judges by `judge` from the next record on. The tally's hits name rules by their place in the
+    /// judge's set, so clear it before.
     pub fn set_judge(&mut self, judge: Arc<Judge>) {
         self.desk.lanes.clear();
         self.desk.judge = judge;

@@ -1,1 +1,317 @@
-//! Records from memory, for tests and benches of the pipeline.
+//! A source in memory: a small log of partitions, for tests and benches of the pipeline.
+//!
+//! It keeps what a broker would keep (records, committed offsets) and what a client would keep (what
+//! is assigned, where it stands), and goes through rebalances when told to. Deterministic: nothing
+//! happens but by a call, and no call waits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::{CommitMode, Partition, Source, SourceError, SourceEvent};
+use crate::record::{Header, Headers, Position, Record, Timestamp};
+
+/// One record, owned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryRecord {
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value.
+    pub payload: Option<Vec<u8>>,
+    /// The headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// The time stamp.
+    pub timestamp: Option<Timestamp>,
+    /// Offsets left out before it, as transactions and compaction do.
+    pub gap: i64,
+}
+
+impl MemoryRecord {
+    /// A record that has only a value.
+    #[must_use]
+    pub fn of(payload: impl Into<Vec<u8>>) -> Self {
+        Self { payload: Some(payload.into()), ..Self::default() }
+    }
+}
+
+impl Headers for Vec<(String, Option<Vec<u8>>)> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn at(&self, index: usize) -> Option<Header<'_>> {
+        let (name, value) = self.get(index)?;
+        Some(Header { name, value: value.as_deref() })
+    }
+}
+
+/// One partition of the log.
+#[derive(Debug, Default)]
+struct Log {
+    /// Ascending by offset.
+    records: Vec<(i64, MemoryRecord)>,
+    end: i64,
+    committed: Option<i64>,
+    /// Every commit that was asked for, in order.
+    commits: Vec<i64>,
+}
+
+/// What the client holds of an assigned partition.
+#[derive(Debug)]
+struct Assigned {
+    position: i64,
+    lends: Lends,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lends {
+    Yes,
+    Paused,
+    /// Revoked, and not released yet.
+    No,
+}
+
+/// The source.
+#[derive(Debug, Default)]
+pub struct MemorySource {
+    logs: BTreeMap<Partition, Log>,
+    assigned: BTreeMap<Partition, Assigned>,
+    events: VecDeque<SourceEvent>,
+    received: Timestamp,
+    commits_to_fail: usize,
+    fault: Option<String>,
+    ends: bool,
+    ended: bool,
+    released: Vec<Partition>,
+}
+
+impl MemorySource {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a record; returns its offset.
+    pub fn push(&mut self, partition: &Partition, record: MemoryRecord) -> i64 {
+        let log = self.logs.entry(partition.clone()).or_default();
+        let offset = log.end + record.gap;
+        log.end = offset + 1;
+        log.records.push((offset, record));
+        offset
+    }
+
+    /// Empties a partition, so that its offsets begin at 0 again, as when a topic is recreated.
+    pub fn recreate(&mut self, partition: &Partition) {
+        self.logs.insert(partition.clone(), Log::default());
+        if let Some(assigned) = self.assigned.get_mut(partition) {
+            assigned.position = 0;
+        }
+    }
+
+    /// Sets the time at which the next records are received.
+    pub const fn set_received(&mut self, time: Timestamp) {
+        self.received = time;
+    }
+
+    /// Assigns partitions: they begin at what was committed.
+    pub fn assign(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            let log = self.logs.entry(partition.clone()).or_default();
+            let position = log.committed.unwrap_or_default();
+            self.assigned.insert(partition.clone(), Assigned { position, lends: Lends::Yes });
+        }
+        self.events.push_back(SourceEvent::Assigned(partitions.to_vec()));
+    }
+
+    /// Revokes partitions: they wait for their release.
+    pub fn revoke(&mut self, partitions: &[Partition]) {
+        self.withdraw(partitions);
+        self.events.push_back(SourceEvent::Revoked(partitions.to_vec()));
+    }
+
+    /// Takes partitions away at once.
+    pub fn lose(&mut self, partitions: &[Partition]) {
+        self.withdraw(partitions);
+        self.events.push_back(SourceEvent::Lost(partitions.to_vec()));
+    }
+
+    fn withdraw(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            if let Some(assigned) = self.assigned.get_mut(partition) {
+                assigned.lends = Lends::No;
+            }
+        }
+    }
+
+    /// Lets the next commits fail.
+    pub const fn fail_commits(&mut self, count: usize) {
+        self.commits_to_fail = count;
+    }
+
+    /// Lets the next poll fail.
+    pub fn fail_poll(&mut self, why: &str) {
+        self.fault = Some(why.to_owned());
+    }
+
+    /// Says that brokers are out of reach, or back.
+    pub fn say(&mut self, event: SourceEvent) {
+        self.events.push_back(event);
+    }
+
+    /// Ends when everything was lent.
+    pub const fn end(&mut self) {
+        self.ends = true;
+    }
+
+    /// What was committed for `partition`.
+    #[must_use]
+    pub fn committed(&self, partition: &Partition) -> Option<i64> {
+        self.logs.get(partition)?.committed
+    }
+
+    /// Every commit of `partition`, in order.
+    #[must_use]
+    pub fn commits(&self, partition: &Partition) -> &[i64] {
+        self.logs.get(partition).map_or(&[], |log| &log.commits)
+    }
+
+    /// The offset after the last record of `partition`.
+    #[must_use]
+    pub fn log_end(&self, partition: &Partition) -> i64 {
+        self.logs.get(partition).map_or(0, |log| log.end)
+    }
+
+    /// What was given back, in order.
+    #[must_use]
+    pub fn released(&self) -> &[Partition] {
+        &self.released
+    }
+
+    /// Whether everything that may be lent was lent.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.assigned.iter().all(|(partition, assigned)| {
+            self.logs.get(partition).is_none_or(|log| assigned.position >= log.end)
+        })
+    }
+}
+
+/// Records of one partition lent in one run, before the next partition has its turn.
+const RUN: usize = 8;
+
+impl Source for MemorySource {
+    fn poll(
+        &mut self,
+        _wait: Duration,
+        records_max: usize,
+        visit: &mut impl FnMut(&Record<'_>) -> ControlFlow<()>,
+    ) -> Result<usize, SourceError> {
+        if let Some(why) = self.fault.take() {
+            return Err(SourceError::Client(why));
+        }
+        let mut lent = 0;
+        if !self.events.is_empty() {
+            return Ok(lent);
+        }
+        loop {
+            let before = lent;
+            for (partition, assigned) in &mut self.assigned {
+                let Some(log) = self.logs.get(partition) else { continue };
+                if assigned.lends != Lends::Yes {
+                    continue;
+                }
+                let from = log.records.partition_point(|(offset, _)| *offset < assigned.position);
+                let most = RUN.min(records_max - lent);
+                for (offset, record) in log.records.iter().skip(from).take(most) {
+                    assigned.position = offset + 1;
+                    lent += 1;
+                    if visit(&borrowed(partition, *offset, record, self.received)).is_break() {
+                        return Ok(lent);
+                    }
+                }
+            }
+            if lent == before || lent >= records_max {
+                break;
+            }
+        }
+        if lent == 0 && self.ends && !self.ended && self.is_drained() {
+            self.ended = true;
+            self.events.push_back(SourceEvent::Ended);
+        }
+        Ok(lent)
+    }
+
+    fn event(&mut self) -> Option<SourceEvent> {
+        self.events.pop_front()
+    }
+
+    fn pause(&mut self) -> Result<(), SourceError> {
+        self.turn(Lends::Yes, Lends::Paused);
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), SourceError> {
+        self.turn(Lends::Paused, Lends::Yes);
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        watermarks: &[(Partition, i64)],
+        mode: CommitMode,
+    ) -> Result<(), SourceError> {
+        let fails = self.commits_to_fail > 0;
+        self.commits_to_fail = self.commits_to_fail.saturating_sub(1);
+        let outcome = if fails { Err("the broker said no".to_owned()) } else { Ok(()) };
+        if !fails {
+            for (partition, watermark) in watermarks {
+                let log = self.logs.entry(partition.clone()).or_default();
+                log.committed = Some(*watermark);
+                log.commits.push(*watermark);
+            }
+        }
+        match mode {
+            CommitMode::Sync => outcome.map_err(SourceError::Client),
+            CommitMode::Async => {
+                self.events.push_back(SourceEvent::Committed(outcome));
+                Ok(())
+            }
+        }
+    }
+
+    fn release(&mut self, partitions: &[Partition]) -> Result<(), SourceError> {
+        for partition in partitions {
+            self.assigned.remove(partition);
+        }
+        self.released.extend_from_slice(partitions);
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.assigned.clear();
+    }
+}
+
+impl MemorySource {
+    fn turn(&mut self, from: Lends, to: Lends) {
+        for assigned in self.assigned.values_mut().filter(|assigned| assigned.lends == from) {
+            assigned.lends = to;
+        }
+    }
+}
+
+fn borrowed<'a>(
+    partition: &'a Partition,
+    offset: i64,
+    record: &'a MemoryRecord,
+    received: Timestamp,
+) -> Record<'a> {
+    Record {
+        payload: record.payload.as_deref(),
+        key: record.key.as_deref(),
+        headers: &record.headers,
+        position: Position { topic: &partition.topic, partition: partition.partition, offset },
+        timestamp: record.timestamp,
+        received,
+    }
+}
