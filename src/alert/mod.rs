@@ -34,3 +34,6 @@ pub struct Encoded {
     /// The record time stamp: when it was judged.
     pub timestamp: crate::record::Timestamp,
 }
+
+#[cfg(test)]
+mod tests;
