@@ -1,5 +1,28 @@
-//! The Kafka client: settings, callbacks and the embedded broker.
+//! The Kafka client: settings, callbacks, what is asked of a cluster at start, and the embedded
+//! broker.
+//!
+//! ```text
+//! Settings ── settings ──▶ ClientConfig ──▶ consumer, producer ◀── context: callbacks → events
+//!                               └─────────▶ preflight: reachable? topics? rights?
+//! ```
+//!
+//! Nothing here judges, and nothing here decides what a worker does next: callbacks only note what
+//! happened. Secrets go to the client library and nowhere else.
 
 pub mod settings;
 pub mod context;
+pub mod statistics;
+pub mod token;
+pub mod preflight;
 pub mod embedded;
+
+pub use context::{ConsumerCallbacks, ProducerCallbacks};
+
+/// One partition of one topic, as the client names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+}

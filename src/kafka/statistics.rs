@@ -1,0 +1,127 @@
+//! The client's statistics → the few figures that the stage shows.
+//!
+//! librdkafka sends one JSON document an interval; only what is read here is deserialised.
+
+use std::collections::HashMap;
+
+use super::TopicPartition;
+
+/// Figures of one client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Whether a connection to any broker is up.
+    pub any_broker_up: bool,
+    /// Whether the group has given this member its assignment (which may be empty).
+    pub joined: bool,
+    /// Bytes fetched and not yet handed over.
+    pub fetched_bytes: u64,
+    /// The end of each partition's log, as this reader's isolation level sees it.
+    pub log_ends: Vec<(TopicPartition, i64)>,
+}
+
+/// Reads a statistics document; one that cannot be read is `None`.
+#[must_use]
+pub fn parse(document: &[u8]) -> Option<Figures> {
+    let document: Document = serde_json::from_slice(document).ok()?;
+    let any_broker_up = document.brokers.values().any(|broker| broker.state == "UP");
+    let joined = document.cgrp.is_some_and(|group| group.join_state == "steady");
+    let mut figures = Figures { any_broker_up, joined, ..Figures::default() };
+    for (topic, about) in document.topics {
+        for (partition, about) in about.partitions {
+            figures.fetched_bytes += about.fetchq_size;
+            // -1 is the partition that stands for "not yet known".
+            let Some(partition) = partition.parse().ok().filter(|number| *number >= 0) else {
+                continue;
+            };
+            if let Some(end) = about.end() {
+                figures.log_ends.push((TopicPartition { topic: topic.clone(), partition }, end));
+            }
+        }
+    }
+    Some(figures)
+}
+
+#[derive(serde::Deserialize)]
+struct Document {
+    #[serde(default)]
+    brokers: HashMap<String, Broker>,
+    #[serde(default)]
+    topics: HashMap<String, Topic>,
+    cgrp: Option<Group>,
+}
+
+#[derive(serde::Deserialize)]
+struct Broker {
+    #[serde(default)]
+    state: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Topic {
+    #[serde(default)]
+    partitions: HashMap<String, Partition>,
+}
+
+#[derive(serde::Deserialize)]
+struct Partition {
+    #[serde(default)]
+    fetchq_size: u64,
+    #[serde(default = "unknown")]
+    ls_offset: i64,
+    #[serde(default = "unknown")]
+    hi_offset: i64,
+}
+
+impl Partition {
+    /// The last stable offset, which is where a `read_committed` reader's log ends; brokers that
+    /// do not know it have no transactions, and their log ends at the high watermark.
+    fn end(&self) -> Option<i64> {
+        [self.ls_offset, self.hi_offset].into_iter().find(|offset| *offset >= 0)
+    }
+}
+
+const fn unknown() -> i64 {
+    -1001
+}
+
+#[derive(serde::Deserialize)]
+struct Group {
+    #[serde(default)]
+    join_state: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_come_from_brokers_topics_and_group() {
+        let document = br#"{
+            "name": "rdkafka#consumer-1",
+            "brokers": {"a:1/1": {"state": "DOWN"}, "b:1/2": {"state": "UP"}},
+            "topics": {"okta": {"partitions": {
+                "0": {"fetchq_size": 5, "ls_offset": 90, "hi_offset": 100},
+                "1": {"fetchq_size": 7, "ls_offset": -1001, "hi_offset": 8},
+                "2": {"fetchq_size": 0, "ls_offset": -1001, "hi_offset": -1001},
+                "-1": {"fetchq_size": 0, "ls_offset": 3, "hi_offset": 3}}}},
+            "cgrp": {"state": "up", "join_state": "steady"}}"#;
+        let mut figures = parse(document).expect("it is a document");
+        figures.log_ends.sort();
+        let at = |partition| TopicPartition { topic: "okta".to_owned(), partition };
+        assert_eq!(
+            figures,
+            Figures {
+                any_broker_up: true,
+                joined: true,
+                fetched_bytes: 12,
+                log_ends: vec![(at(0), 90), (at(1), 8)],
+            }
+        );
+    }
+
+    #[test]
+    fn a_producer_has_no_group_and_rubbish_no_figures() {
+        assert_eq!(parse(br#"{"brokers": {}}"#), Some(Figures::default()));
+        assert_eq!(parse(b"{"), None);
+    }
+}
