@@ -9,7 +9,6 @@
 //! is in flight.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -88,32 +87,11 @@ pub struct KafkaSinkOptions {
     pub topics: Topics,
 }
 
-/// Figures of a sink, for whoever watches it from another thread.
-#[derive(Debug, Default)]
-pub struct SinkStatus {
-    queued: AtomicU64,
-    brokers_down: AtomicBool,
-}
-
-impl SinkStatus {
-    /// Records in the producer's queue or on their way.
-    #[must_use]
-    pub fn queued(&self) -> u64 {
-        self.queued.load(Ordering::Relaxed)
-    }
-    /// Whether no broker of the output cluster can be reached.
-    #[must_use]
-    pub fn brokers_down(&self) -> bool {
-        self.brokers_down.load(Ordering::Relaxed)
-    }
-}
-
 /// A producer.
 pub struct KafkaSink {
     producer: BaseProducer<ProducerCallbacks>,
     clock: Arc<dyn Clock>,
     topics: Topics,
-    status: Arc<SinkStatus>,
     /// Sent and not reported yet.
     in_flight: usize,
     /// For targets that are discarded: taken, and reported at the next poll.
@@ -141,17 +119,22 @@ impl KafkaSink {
             producer,
             clock,
             topics: options.topics,
-            status: Arc::default(),
             in_flight: 0,
             discarded: Vec::new(),
             delivered: Vec::new(),
         })
     }
 
-    /// Figures of this sink, for whoever watches it from another thread.
+    /// Records in the producer's queue or on their way.
     #[must_use]
-    pub fn status(&self) -> Arc<SinkStatus> {
-        Arc::clone(&self.status)
+    pub fn queued(&self) -> u64 {
+        u64::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+
+    /// Whether no broker of the output cluster can be reached.
+    #[must_use]
+    pub fn brokers_down(&self) -> bool {
+        self.producer.context().brokers_down()
     }
 
     /// Reports what has come back; says how much that was.
@@ -167,12 +150,6 @@ impl KafkaSink {
             done(token as Token, fault.map_or(Delivery::Delivered, Delivery::Failed));
         }
         count
-    }
-
-    fn observe(&self) {
-        let queued = u64::try_from(self.producer.in_flight_count()).unwrap_or(0);
-        self.status.queued.store(queued, Ordering::Relaxed);
-        self.status.brokers_down.store(self.producer.context().brokers_down(), Ordering::Relaxed);
     }
 }
 
@@ -222,7 +199,6 @@ impl Sink for KafkaSink {
                 self.producer.poll(left.min(POLL));
             }
         }
-        self.observe();
     }
 }
 

@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::kafka::TopicPartition;
 use crate::source::{Partition, SourceEvent};
 
 /// What the source is to do next, in order.
@@ -178,6 +179,21 @@ impl Membership {
         }
     }
 
+    /// Records between each partition's watermark and the end of its log, where that is known.
+    pub(super) fn lags(
+        &self,
+        ends: &[(TopicPartition, i64)],
+    ) -> impl Iterator<Item = (&Partition, i64)> {
+        self.owned.iter().filter_map(|(partition, owned)| {
+            let is_it = |(name, _): &&(TopicPartition, i64)| {
+                name.partition == partition.partition && name.topic == *partition.topic
+            };
+            let (_, end) = ends.iter().find(is_it)?;
+            // A watermark is newer than the statistics that tell the end.
+            Some((partition, (end - owned.done).max(0)))
+        })
+    }
+
     /// What is still to be given back when the client is closed: the open question's answer.
     pub(super) fn close(&mut self) -> Option<Vec<Partition>> {
         self.owned.clear();
@@ -272,6 +288,17 @@ mod tests {
         assert_eq!(member.release(&all(&[0])), [], "that was the reset's release");
         assert_eq!(member.release(&all(&[0])), [unassign(&[0])]);
         assert!(member.owned().is_empty());
+    }
+
+    #[test]
+    fn lag_counts_from_the_watermark_and_is_never_negative() {
+        let mut member = member(&[0, 1, 2]);
+        member.done(&at(0), 90);
+        member.done(&at(1), 100);
+        let end = |partition, end| (TopicPartition { topic: "okta".to_owned(), partition }, end);
+        let ends = [end(0, 100), end(1, 99), end(7, 1)];
+        let found: Vec<_> = member.lags(&ends).map(|(name, lag)| (name.clone(), lag)).collect();
+        assert_eq!(found, [(at(0), 10), (at(1), 0)]);
     }
 
     #[test]

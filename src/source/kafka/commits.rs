@@ -1,0 +1,115 @@
+//! Commits: sent, confirmed, waited for.
+//!
+//! The client library's own synchronous commit blocks without serving callbacks, for as long as
+//! its requests take. Here every commit is asynchronous, and waiting means polling on, within a
+//! bound.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::RDKafkaErrorCode as Code;
+
+use super::{Flow, KafkaSource, client_error, start};
+use crate::kafka::TopicPartition;
+use crate::kafka::context::CommitOutcome;
+use crate::source::{Partition, SourceError, SourceEvent};
+
+/// How long a synchronous commit is waited for; what it would have saved is read again.
+const COMMIT_WAIT: Duration = Duration::from_secs(5);
+
+impl KafkaSource {
+    /// Sends a commit; how it ends comes with a callback.
+    pub(super) fn commit_now(&mut self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let list = start::list_at(positions).map_err(client_error)?;
+        self.consumer()?.commit(&list, CommitMode::Async).map_err(client_error)?;
+        self.commits_open += 1;
+        Ok(())
+    }
+
+    /// Takes note of how commits ended, and tells the worker.
+    pub(super) fn serve_commits(&mut self) -> Result<(), SourceError> {
+        for outcome in self.consumer()?.context().take_commits() {
+            let outcome = self.committed(outcome);
+            self.events.push_back(SourceEvent::Committed(outcome));
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, outcome: CommitOutcome) -> Result<(), String> {
+        self.commits_open = self.commits_open.saturating_sub(1);
+        for (TopicPartition { topic, partition }, offset) in outcome.taken {
+            let partition = Partition { topic: topic.into(), partition };
+            self.unconfirmed.retain(|name, start| *name != partition || *start > offset);
+        }
+        match outcome.fault {
+            Some(code) if !is_lost_race(code) => Err(code.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits start positions that are not confirmed. Those of other members are tried once:
+    /// later, they would undo what their owner has committed in the meantime.
+    pub(super) fn confirm_starts(&mut self) -> Result<(), SourceError> {
+        if self.unconfirmed.is_empty() || self.commits_open > 0 {
+            return Ok(());
+        }
+        let starts: Vec<_> = self.unconfirmed.clone().into_iter().collect();
+        let owned = self.membership.owned();
+        self.unconfirmed.retain(|partition, _| owned.contains_key(partition));
+        self.commit_now(&starts)
+    }
+
+    /// Waits until every commit has its outcome, at most [`COMMIT_WAIT`]. Nothing is lent
+    /// meanwhile: what still comes is kept for the next poll.
+    pub(super) fn wait_for_commits(&mut self) -> Result<(), SourceError> {
+        let until = self.clock.monotonic() + COMMIT_WAIT;
+        let list = self.owned_list()?;
+        if self.flow == Flow::Running {
+            self.consumer()?.pause(&list).map_err(client_error)?;
+        }
+        let mut outcome = Ok(());
+        while self.commits_open > 0 && self.clock.monotonic() < until {
+            outcome = self.poll_for_commits()?.and(outcome);
+        }
+        if std::mem::take(&mut self.commits_open) > 0 {
+            let seconds = COMMIT_WAIT.as_secs();
+            outcome = Err(format!("the broker did not confirm it within {seconds} s"));
+        }
+        if self.flow == Flow::Running {
+            self.consumer()?.resume(&list).map_err(client_error)?;
+        }
+        outcome.map_err(|why| SourceError::Client(format!("commit: {why}")))
+    }
+
+    fn poll_for_commits(&mut self) -> Result<Result<(), String>, SourceError> {
+        let consumer = self.consumer()?;
+        let polled = match consumer.poll(Duration::from_millis(5)) {
+            Some(Ok(message)) => Some(Ok(message.detach())),
+            Some(Err(fault)) => Some(Err(fault)),
+            None => None,
+        };
+        let outcomes = consumer.context().take_commits();
+        match polled {
+            Some(Ok(message)) => self.stash.push_back(message),
+            Some(Err(fault)) => self.note(&fault)?,
+            None => {}
+        }
+        Ok(outcomes.into_iter().try_for_each(|outcome| self.committed(outcome)))
+    }
+}
+
+/// A commit that met a rebalance: its records are read again by whoever owns them now.
+fn is_lost_race(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RebalanceInProgress
+            | Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::StaleMemberEpoch
+            | Code::AssignmentLost
+            | Code::NoOffset
+    )
+}
