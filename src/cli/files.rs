@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::exit::{Exit, Failure};
 use crate::limits;
 
 /// Deepest nesting of folders below a path that is read; deeper is a loop of links.
@@ -34,19 +35,38 @@ impl TextFile {
     }
 }
 
+/// What is wrong with a file, as one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileFault {
+    /// It is not there, or cannot be read.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It can be read, but is no such file.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// The faults as a command's failure: 4 where a file cannot be read, else 2.
+#[must_use]
+pub fn failure(faults: &[FileFault]) -> Failure {
+    let is_unavailable = |fault: &FileFault| matches!(fault, FileFault::Unavailable(_));
+    let exit = if faults.iter().any(is_unavailable) { Exit::Unavailable } else { Exit::Rules };
+    Failure::all(exit, faults.iter().map(ToString::to_string).collect())
+}
+
 /// Reads every file that `paths` name: files as they are, folders with every file in them whose
 /// name has one of `endings`.
 ///
 /// # Errors
 /// One sentence for each path that is not there, cannot be read, is too large or is no UTF-8.
-pub fn gather(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<TextFile>, Vec<String>> {
+pub fn gather(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<TextFile>, Vec<FileFault>> {
     let mut found = Vec::new();
     let mut faults = Vec::new();
     for path in paths {
         match fs::metadata(path) {
             Ok(about) if about.is_dir() => walk(path, endings, 0, &mut found, &mut faults),
             Ok(_) => found.push(path.clone()),
-            Err(fault) => faults.push(format!("read {}: {fault}", path.display())),
+            Err(fault) => faults.push(unavailable(path, &fault)),
         }
     }
     let mut files = Vec::with_capacity(found.len());
@@ -64,20 +84,20 @@ fn walk(
     endings: &[&str],
     depth: usize,
     found: &mut Vec<PathBuf>,
-    faults: &mut Vec<String>,
+    faults: &mut Vec<FileFault>,
 ) {
     if depth > FOLDER_DEPTH_MAX {
-        faults.push(format!(
+        faults.push(FileFault::Malformed(format!(
             "read {}: more than {FOLDER_DEPTH_MAX} folders deep; is a link pointing back up?",
             folder.display()
-        ));
+        )));
         return;
     }
     let mut paths = match fs::read_dir(folder).and_then(|entries| {
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
     }) {
         Ok(paths) => paths,
-        Err(fault) => return faults.push(format!("read {}: {fault}", folder.display())),
+        Err(fault) => return faults.push(unavailable(folder, &fault)),
     };
     paths.sort();
     for path in paths.into_iter().filter(|path| !is_hidden(path)) {
@@ -101,22 +121,25 @@ fn has_ending(path: &Path, ending: &str) -> bool {
 ///
 /// # Errors
 /// One sentence: what is wrong with which file.
-pub fn read(path: &Path) -> Result<String, String> {
-    let size =
-        fs::metadata(path).map_err(|fault| format!("read {}: {fault}", path.display()))?.len();
+pub fn read(path: &Path) -> Result<String, FileFault> {
+    let size = fs::metadata(path).map_err(|fault| unavailable(path, &fault))?.len();
     if size > limits::RULE_FILE_BYTES_MAX as u64 {
-        return Err(format!(
+        return Err(FileFault::Malformed(format!(
             "read {}: {size} bytes, at most {} are allowed for such a file",
             path.display(),
             limits::RULE_FILE_BYTES_MAX
-        ));
+        )));
     }
-    let bytes = fs::read(path).map_err(|fault| format!("read {}: {fault}", path.display()))?;
+    let bytes = fs::read(path).map_err(|fault| unavailable(path, &fault))?;
     String::from_utf8(bytes).map_err(|fault| {
-        format!(
+        FileFault::Malformed(format!(
             "read {}: not UTF-8 (byte {}); save the file as UTF-8",
             path.display(),
             fault.utf8_error().valid_up_to()
-        )
+        ))
     })
+}
+
+fn unavailable(path: &Path, fault: &std::io::Error) -> FileFault {
+    FileFault::Unavailable(format!("read {}: {fault}", path.display()))
 }

@@ -5,12 +5,16 @@
 //! error.
 
 pub mod args;
+pub mod cases;
 pub mod exit;
+pub mod explain;
 pub mod configuration;
 pub mod files;
 pub mod generate;
 pub mod progress;
+pub mod rules;
 pub mod terminal;
+pub mod test;
 pub mod version;
 
 use std::ffi::OsString;
@@ -46,6 +50,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let clock = SystemClock::default();
     match &arguments.command {
         Command::Generate(generate) => generate::run(generate, &clock),
+        Command::Test(test) => test::run(test, &arguments.shared),
+        Command::Explain(explain) => explain::run(explain, &arguments.shared, &clock),
         _ => Err(Failure::new(Exit::Configuration, "not yet")),
     }
 }

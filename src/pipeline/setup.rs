@@ -32,7 +32,7 @@ pub struct JudgeOptions {
 /// The judge that `settings` and `rules` describe.
 #[must_use]
 pub fn judge(settings: &Settings, rules: Arc<RuleSet>, options: JudgeOptions) -> Judge {
-    let types = field_types(settings);
+    let types = field_types(settings, &rules);
     let validate = match settings.input.validate {
         ValidateLevel::Candidates => Validate::Candidates,
         ValidateLevel::Envelope => Validate::Envelope,
@@ -47,34 +47,30 @@ pub fn judge(settings: &Settings, rules: Arc<RuleSet>, options: JudgeOptions) ->
     Judge::new(detector, encoder, Arc::new(Mutex::new(dispositions)), profiles, dead_letters)
 }
 
-/// The built-in field types and those that the configuration declares.
+/// The field types that hold for `rules`: the built-in table, what the rules' files declare about
+/// fields that it does not know, and over all of it what the configuration says.
 #[must_use]
-pub fn field_types(settings: &Settings) -> FieldTypes {
+pub fn field_types(settings: &Settings, rules: &RuleSet) -> FieldTypes {
     let mut types = FieldTypes::builtin();
+    for field in rules.rules().iter().flat_map(|rule| &rule.declared_fields) {
+        // Types that compare as keywords do (geo_point, nested, unknown) declare nothing.
+        if let Some(field_type) = FieldType::from_name(&field.field_type)
+            && types.of(&field.name) == FieldType::Keyword
+        {
+            types.declare(&field.name, field_type);
+        }
+    }
     for (field, name) in &settings.field_types {
-        if let Some(field_type) = field_type(name) {
+        if let Some(field_type) = FieldType::from_name(name) {
             types.declare(field, field_type);
         }
     }
     types
 }
 
-/// The type with Elastic's name `name`.
-fn field_type(name: &str) -> Option<FieldType> {
-    Some(match name {
-        "keyword" | "constant_keyword" | "wildcard" => FieldType::Keyword,
-        "text" | "match_only_text" => FieldType::Text,
-        "long" | "integer" | "short" | "byte" | "double" | "float" | "half_float"
-        | "scaled_float" | "unsigned_long" => FieldType::Number,
-        "boolean" => FieldType::Boolean,
-        "ip" => FieldType::Ip,
-        "date" | "date_nanos" => FieldType::Date,
-        "flattened" => FieldType::Flattened,
-        _ => return None,
-    })
-}
-
-fn profile(topic: &TopicSettings) -> TopicProfile {
+/// What the configuration of a topic adds to its events.
+#[must_use]
+pub fn profile(topic: &TopicSettings) -> TopicProfile {
     TopicProfile {
         index: topic.index.clone(),
         labels: topic.labels.clone().into_iter().collect(),
