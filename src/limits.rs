@@ -69,3 +69,7 @@ pub const SUPPRESSION_GROUPS_MAX: usize = 8192;
 
 /// Most bytes that open suppression groups hold for their closing updates (an alert is some 10 KB).
 pub const SUPPRESSION_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes that are read from a file or a pipe at once. Large enough that a read costs nothing beside
+/// what is read, small enough that the bytes are still in the second-level cache when judged.
+pub const LINE_BUFFER_BYTES: usize = 256 << 10;
