@@ -11,6 +11,7 @@ pub mod explain;
 pub mod configuration;
 pub mod files;
 pub mod generate;
+pub mod pipe;
 pub mod progress;
 pub mod rules;
 pub mod terminal;
@@ -50,6 +51,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let clock = SystemClock::default();
     match &arguments.command {
         Command::Generate(generate) => generate::run(generate, &clock),
+        Command::Pipe(pipe) => pipe::run(pipe, &arguments.shared),
         Command::Test(test) => test::run(test, &arguments.shared),
         Command::Explain(explain) => explain::run(explain, &arguments.shared, &clock),
         _ => Err(Failure::new(Exit::Configuration, "not yet")),

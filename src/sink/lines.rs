@@ -18,6 +18,17 @@ pub enum Flush {
     WhenFull,
 }
 
+impl Flush {
+    /// The more eager of the two.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::WhenFull, Self::WhenFull) => Self::WhenFull,
+            _ => Self::EachPoll,
+        }
+    }
+}
+
 /// A writer with a name for messages.
 pub struct LinesOutput {
     name: String,
@@ -119,10 +130,13 @@ impl Sink for LinesSink {
             self.flush();
         }
         for token in self.taken.drain(..) {
-            done(token, match &self.fault {
-                None => Delivery::Delivered,
-                Some(fault) => Delivery::Failed(fault.to_string()),
-            });
+            done(
+                token,
+                match &self.fault {
+                    None => Delivery::Delivered,
+                    Some(fault) => Delivery::Failed(fault.to_string()),
+                },
+            );
         }
     }
 }

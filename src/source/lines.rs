@@ -66,7 +66,7 @@ impl LinesInput {
     /// Standard input; its topic is `stdin`.
     #[must_use]
     pub fn stdin() -> Self {
-        Self::reader("stdin", Box::new(io::stdin().lock()))
+        Self::reader("stdin", Box::new(io::stdin()))
     }
 
     /// A file, read through a decoder where its name ends with `.gz` or `.zst`; its topic is its
