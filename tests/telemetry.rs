@@ -199,10 +199,24 @@ fn wait_until_closed(stream: &mut TcpStream) {
     }
 }
 
+const SOON: Duration = Duration::from_millis(200);
+const NEVER: Duration = Duration::from_secs(600);
+
+/// Bounds whose other time-out does not help.
+fn timeouts(header_timeout: Duration, connection_timeout: Duration) -> Bounds {
+    Bounds { header_timeout, connection_timeout, ..Bounds::default() }
+}
+
+#[test]
+fn a_connection_does_not_outlive_its_time() {
+    let served = Served::start(timeouts(NEVER, SOON));
+    let mut silent = served.connect();
+    wait_until_closed(&mut silent);
+}
+
 #[test]
 fn a_client_that_never_finishes_its_request_is_closed() {
-    let bounds = Bounds { header_timeout: Duration::from_millis(200), ..Bounds::default() };
-    let served = Served::start(bounds);
+    let served = Served::start(timeouts(SOON, NEVER));
     let mut silent = served.connect();
     let mut partial = served.connect();
     partial.write_all(b"GET /metrics HTTP/1.1\r\nHost: ouz").expect("the endpoint reads");
@@ -212,8 +226,7 @@ fn a_client_that_never_finishes_its_request_is_closed() {
 
 #[test]
 fn a_byte_now_and_then_does_not_keep_a_connection() {
-    let bounds = Bounds { header_timeout: Duration::from_millis(200), ..Bounds::default() };
-    let served = Served::start(bounds);
+    let served = Served::start(timeouts(SOON, NEVER));
     let mut slow = served.connect();
     slow.set_read_timeout(Some(Duration::from_millis(10))).expect("sockets have time-outs");
     slow.write_all(b"GET /metrics HTTP/1.1\r\nCookie: ").expect("the endpoint reads");
@@ -231,8 +244,8 @@ fn slow_clients_that_take_every_connection_lock_nobody_out() {
     let bounds = Bounds {
         connections_max: 4,
         patience: Duration::from_millis(1),
-        header_timeout: Duration::from_secs(600),
-        connection_timeout: Duration::from_secs(600),
+        header_timeout: NEVER,
+        connection_timeout: NEVER,
     };
     let served = Served::start(bounds);
     let mut slow: Vec<TcpStream> = (0..4)
