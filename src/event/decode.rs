@@ -1,12 +1,40 @@
 //! Bytes → events, in a reusable scratch.
+//!
+//! ```text
+//! payload ─ UTF-8? ─ one value? ─┬─ simd-json ───────────────┬─▶ trees ─ envelope ─▶ events
+//!                                └─ cut at value boundaries ─┘
+//!                                   each: simd-json, else serde_json
+//! ```
+//!
+//! Nothing here panics or recurses without a bound, whatever the bytes are. What was read before a
+//! fault counts: a record may have events and a fault. Once the scratch has grown to the largest
+//! record seen, decoding allocates nothing.
 
-use super::{Arena, Event};
+use bumpalo::collections::Vec as ArenaVec;
+
+use super::envelope::Finder;
+use super::tape::Parser;
+use super::value::Value;
+use super::{Arena, Event, forgiving, scan};
+use crate::limits::{EVENTS_PER_RECORD_MAX, PAYLOAD_BYTES_MAX, SCRATCH_BYTES_KEPT_MAX};
 use crate::record::Record;
 
 /// What a worker reuses from record to record: the arena and simd-json's buffers.
 #[derive(Default)]
 pub struct Scratch {
     arena: Arena,
+    parser: Parser,
+}
+
+impl Scratch {
+    /// Forgets the last record. What one huge record made grow is given back.
+    fn renew(&mut self) {
+        if self.arena.allocated_bytes() > SCRATCH_BYTES_KEPT_MAX {
+            self.arena = Arena::new();
+        }
+        self.arena.reset();
+        self.parser.shrink();
+    }
 }
 
 /// What a topic's configuration adds to its events.
@@ -38,7 +66,7 @@ pub struct Decoded<'s> {
 pub enum SkipReason {
     /// The record's value is null.
     Tombstone,
-    /// The value is empty or blank.
+    /// The value is empty or blank, or a page without events.
     Empty,
     /// A known kind of record that is no event (a security event token).
     NotAnEvent,
@@ -65,7 +93,8 @@ pub enum DecodeFault {
     /// Larger than [`crate::limits::PAYLOAD_BYTES_MAX`].
     #[error("too large")]
     TooLarge,
-    /// Nested deeper than [`crate::limits::EVENT_DEPTH_MAX`].
+    /// Nested deeper than [`crate::limits::EVENT_DEPTH_MAX`], or wrapped more often than
+    /// [`crate::limits::WRAPPER_DEPTH_MAX`].
     #[error("too deep")]
     TooDeep,
     /// More events than [`crate::limits::EVENTS_PER_RECORD_MAX`].
@@ -123,6 +152,111 @@ pub fn decode<'s>(
     profile: &TopicProfile,
     scratch: &'s mut Scratch,
 ) -> Decoded<'s> {
-    let _ = (record, profile, &scratch.arena);
-    unimplemented!()
+    scratch.renew();
+    let Scratch { arena, parser } = scratch;
+    let arena: &'s Arena = arena;
+    let nothing = |fault, skipped| Decoded { events: &[], fault, skipped, arena };
+    let Some(payload) = record.payload else {
+        return nothing(None, Some(SkipReason::Tombstone));
+    };
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return nothing(Some(DecodeFault::TooLarge), None);
+    }
+    let (text, broken) = text_of(payload);
+    let text = scan::skip_blank(text);
+    if text.is_empty() && broken.is_none() {
+        return nothing(None, Some(SkipReason::Empty));
+    }
+    let text: &'s str = arena.alloc_str(text);
+    let mut reader = Reader { arena, parser };
+    let values = reader.values(text);
+    let mut finder = Finder::new(reader, profile, record.timestamp);
+    finder.record(&values.found);
+    let (events, fault, skipped) = finder.finish();
+    // Where the bytes stop being UTF-8, the value before them is cut off for that reason.
+    let cut = match values.fault {
+        Some(DecodeFault::Truncated) | None => broken.or(values.fault),
+        fault => fault,
+    };
+    let fault = fault.or(cut);
+    Decoded { events, fault, skipped: skipped.filter(|_| fault.is_none()), arena }
 }
+
+/// The text that `payload` is, as far as it is UTF-8, and what is wrong behind that.
+fn text_of(payload: &[u8]) -> (&str, Option<DecodeFault>) {
+    match std::str::from_utf8(payload) {
+        Ok(text) => (text, None),
+        Err(fault) => {
+            let valid = payload.get(..fault.valid_up_to()).unwrap_or_default();
+            let broken = match fault.error_len() {
+                Some(_) => DecodeFault::NotUtf8,
+                None => DecodeFault::Truncated,
+            };
+            (std::str::from_utf8(valid).unwrap_or_default(), Some(broken))
+        }
+    }
+}
+
+/// The values of one text, each with its own text, up to a fault.
+pub(super) struct Values<'s> {
+    pub(super) found: ArenaVec<'s, (Value<'s>, &'s str)>,
+    pub(super) fault: Option<DecodeFault>,
+}
+
+/// Reads JSON texts into trees.
+pub(super) struct Reader<'p, 's> {
+    pub(super) arena: &'s Arena,
+    pub(super) parser: &'p mut Parser,
+}
+
+impl<'s> Reader<'_, 's> {
+    /// Every value of `text`: one, several lines of them, or several without anything between.
+    pub(super) fn values(&mut self, text: &'s str) -> Values<'s> {
+        let mut found = ArenaVec::new_in(self.arena);
+        if let Ok(value) = self.parser.read(self.arena, text) {
+            found.push((value, text.trim_end_matches([' ', '\t', '\r', '\n'])));
+            return Values { found, fault: None };
+        }
+        let mut rest = scan::skip_blank(text);
+        while !rest.is_empty() {
+            if found.len() > EVENTS_PER_RECORD_MAX {
+                return Values { found, fault: Some(DecodeFault::TooManyEvents) };
+            }
+            let read = scan::split_value(rest)
+                .and_then(|(one, behind)| Ok((self.value(one)?, one, behind)));
+            match read {
+                Ok((value, one, behind)) => {
+                    found.push((value, one));
+                    rest = scan::skip_blank(behind);
+                }
+                Err(fault) => return Values { found, fault: Some(fault) },
+            }
+        }
+        Values { found, fault: None }
+    }
+
+    /// The one value that `text` is. Only for text whose depth is known to be bounded.
+    fn value(&mut self, text: &'s str) -> Result<Value<'s>, DecodeFault> {
+        self.parser.read(self.arena, text).or_else(|refused| match refused {
+            DecodeFault::TooDeep => Err(refused),
+            _ => forgiving::read(self.arena, text),
+        })
+    }
+
+    /// The object or array that a text inside an event is, where it is one.
+    pub(super) fn embedded(&mut self, text: &'s str) -> Option<Value<'s>> {
+        let text = scan::skip_blank(text);
+        if !text.starts_with(['{', '[']) {
+            return None;
+        }
+        let (one, behind) = scan::split_value(text).ok()?;
+        if !scan::skip_blank(behind).is_empty() {
+            return None;
+        }
+        self.value(one).ok()
+    }
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod decode_tests;

@@ -61,10 +61,96 @@ fn visit_value<'s, B>(
     }
 }
 
-/// Whether a value of `path` may be something that decoding made, and whose bytes therefore need
-/// not stand verbatim (up to JSON escaping) in the payload.
+/// Fields, with all below them, that decoding fills with something that is no run of characters of
+/// the payload's: constants, labels, classes, and times in another spelling.
+const DERIVED: [&str; 10] = [
+    "@timestamp",
+    "data_stream",
+    "ecs",
+    "event.category",
+    "event.dataset",
+    "event.kind",
+    "event.module",
+    "event.outcome",
+    "event.type",
+    "labels",
+];
+
+/// Whether a value of `path` may be something that decoding made, so that the value's bytes need
+/// not stand in the payload. A prefilter takes no literal from such a field.
+///
+/// For every other field the contract is: each text that is found there is one unbroken run of
+/// characters of a JSON string (or the digits of a JSON number) of the payload. So an ASCII run
+/// of that text without `"`, `\` and `/` stands in the payload byte for byte, unless a `\u`
+/// escape spells a part of it. That holds for
+///
+/// - what is copied under another name (`event.action`, `okta.actor.alternate_id`, `source.ip`);
+/// - what is cut out of a longer text: `user.name` is the first run of name characters of the
+///   login, `risk_level` and `risk_reasons` are pieces of `{level=LOW, reasons=A, B}`;
+/// - names that become values: `risk_behaviors` are members' names as they stand;
+/// - numbers that become texts (`okta.version`), and numbers that no float can hold.
+///
+/// A string may stand in a string, up to [`crate::limits::WRAPPER_DEPTH_MAX`] times over and once
+/// more for JSON inside an event. Then the characters of an inner `\u0061` can themselves be
+/// escaped by the outer string (`\u005cu0061`, `\\\u00750061`, `\\u\u00300061`): a search
+/// that lets escapes through has to count a `\u00hh` that decodes to `\`, `u` or a hexadecimal
+/// digit as one that may spell any character. How values *compare* (two spellings of one address)
+/// is no matter of this function. Patterns of field names may name a derived field.
 #[must_use]
 pub fn may_be_derived(path: &FieldPath) -> bool {
-    let _ = path;
-    true
+    let name = path.name();
+    let is_below = |name: &str, other: &str| {
+        name.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let may_be = |derived: &&str| is_below(name, derived) || is_below(derived, name);
+    name.contains('*') || DERIVED.iter().any(|derived| may_be(&derived))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, derived: bool) {
+        assert_eq!(may_be_derived(&FieldPath::new(name)), derived, "{name}");
+    }
+
+    #[test]
+    fn constants_classes_and_labels_are_derived() {
+        for name in DERIVED {
+            check(name, true);
+        }
+        check("event", true);
+        check("labels.team", true);
+        check("data_stream.dataset", true);
+        check("ecs.version", true);
+        check("event.*", true);
+        check("okta.*.id", true);
+    }
+
+    #[test]
+    fn copies_and_pieces_of_texts_are_not() {
+        for name in [
+            "event.action",
+            "event.id",
+            "okta.event_type",
+            "okta.outcome.result",
+            "okta.actor.alternate_id",
+            "okta.target.id",
+            "user.name",
+            "user.target.email",
+            "user_agent.original",
+            "okta.debug_context.debug_data.risk_behaviors",
+            "events.kind",
+            "event.types",
+        ] {
+            check(name, false);
+        }
+    }
+
+    #[test]
+    fn a_path_is_split_at_its_dots() {
+        let path = FieldPath::new("a.b.c");
+        assert_eq!(path.name(), "a.b.c");
+        assert_eq!(path.segments(), ["a".into(), "b".into(), "c".into()]);
+    }
 }

@@ -18,8 +18,14 @@ pub mod shape;
 pub mod field;
 pub mod types;
 pub mod decode;
-pub mod envelope;
-pub mod okta;
+mod scan;
+mod tape;
+mod forgiving;
+mod tree;
+mod envelope;
+mod recognise;
+mod okta;
+mod time;
 
 use std::ops::ControlFlow;
 
@@ -86,3 +92,6 @@ impl<'s> Event<'s> {
         }
     }
 }
+
+#[cfg(test)]
+mod support_tests;

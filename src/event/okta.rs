@@ -1,1 +1,146 @@
 //! Okta System Log → ECS, table driven.
+//!
+//! ```text
+//! raw event ─ parts (actor, client, …) ─┐
+//!                                       ├─ template: one row per ECS field ─▶ ECS tree
+//!             facts (who, outcome, …) ──┘
+//! ```
+//!
+//! The template has the shape of the tree that it makes, so the tree comes out canonical without
+//! being sorted or merged. A row copies a value as it stands, or takes a fact that is computed
+//! once per event. Nulls and empty texts say nothing and are left out on every level.
+//!
+//! Which fields hold something that does not stand in the payload byte for byte is what
+//! [`super::may_be_derived`] says: a row that computes must be told there.
+
+mod catalogue;
+mod debug;
+mod facts;
+mod template;
+
+use bumpalo::collections::Vec as ArenaVec;
+
+use super::decode::Reader;
+use super::tree;
+use super::value::{Member, Value, member};
+use crate::record::Timestamp;
+use facts::Facts;
+use template::{EVENT, Field, Part, Source};
+
+/// What an Okta event says of its origin where it says nothing itself: in Elastic these are
+/// constants of the index, which nobody adds in a stream.
+pub(super) const CONSTANTS: &[Member<'static>] = &[
+    Member {
+        name: "event",
+        value: Value::Object(&[
+            Member { name: "dataset", value: Value::Text("okta.system") },
+            Member { name: "module", value: Value::Text("okta") },
+        ]),
+    },
+    Member {
+        name: "data_stream",
+        value: Value::Object(&[
+            Member { name: "type", value: Value::Text("logs") },
+            Member { name: "dataset", value: Value::Text("okta.system") },
+            Member { name: "namespace", value: Value::Text("default") },
+        ]),
+    },
+];
+
+/// The ECS fields of a System Log event; `written` is the time of its record.
+pub(super) fn to_ecs<'s>(
+    reader: &mut Reader<'_, 's>,
+    event: &'s [Member<'s>],
+    written: Option<Timestamp>,
+) -> &'s [Member<'s>] {
+    let parts = Parts::of(event);
+    let facts = Facts::of(reader, &parts, written);
+    Mapping { arena: reader.arena, parts: &parts, facts: &facts }.object(EVENT)
+}
+
+/// The objects of a raw event, found once.
+struct Parts<'s> {
+    event: &'s [Member<'s>],
+    actor: &'s [Member<'s>],
+    authentication: &'s [Member<'s>],
+    client: &'s [Member<'s>],
+    geo: &'s [Member<'s>],
+    outcome: &'s [Member<'s>],
+    security: &'s [Member<'s>],
+    transaction: &'s [Member<'s>],
+    transaction_detail: &'s [Member<'s>],
+    user_agent: &'s [Member<'s>],
+}
+
+impl<'s> Parts<'s> {
+    fn of(event: &'s [Member<'s>]) -> Self {
+        let client = below(event, "client");
+        let transaction = below(event, "transaction");
+        Self {
+            event,
+            actor: below(event, "actor"),
+            authentication: below(event, "authenticationContext"),
+            client,
+            geo: below(client, "geographicalContext"),
+            outcome: below(event, "outcome"),
+            security: below(event, "securityContext"),
+            transaction,
+            transaction_detail: below(transaction, "detail"),
+            user_agent: below(client, "userAgent"),
+        }
+    }
+
+    fn part(&self, part: Part) -> &'s [Member<'s>] {
+        match part {
+            Part::Event => self.event,
+            Part::Actor => self.actor,
+            Part::Client => self.client,
+            Part::Geo => self.geo,
+            Part::Outcome => self.outcome,
+            Part::Security => self.security,
+            Part::Transaction => self.transaction,
+            Part::TransactionDetail => self.transaction_detail,
+            Part::UserAgent => self.user_agent,
+        }
+    }
+}
+
+/// The members of the object under `name`; none where there is no object.
+fn below<'s>(members: &'s [Member<'s>], name: &str) -> &'s [Member<'s>] {
+    member(members, name).map(Value::members).unwrap_or_default()
+}
+
+/// One event on its way through the template.
+struct Mapping<'a, 's> {
+    arena: &'s super::Arena,
+    parts: &'a Parts<'s>,
+    facts: &'a Facts<'s>,
+}
+
+impl<'s> Mapping<'_, 's> {
+    fn object(&self, fields: &'static [Field]) -> &'s [Member<'s>] {
+        let mut members = ArenaVec::with_capacity_in(fields.len(), self.arena);
+        members.extend(fields.iter().filter_map(|field| {
+            Some(Member { name: field.name, value: self.value(&field.source)? })
+        }));
+        members.into_bump_slice()
+    }
+
+    fn value(&self, source: &'static Source) -> Option<Value<'s>> {
+        match source {
+            Source::Copy(part, name) => {
+                tree::pruned(self.arena, member(self.parts.part(*part), name)?)
+            }
+            Source::Constant(text) => Some(Value::Text(text)),
+            Source::Fact(fact) => self.facts.of_kind(*fact),
+            Source::Object(fields) => {
+                let members = self.object(fields);
+                (!members.is_empty()).then_some(Value::Object(members))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "okta_tests.rs"]
+mod okta_tests;

@@ -1,0 +1,109 @@
+//! `debugContext.debugData`: kept whole, and what rules ask for picked from it.
+//!
+//! Okta writes some of it as text inside the JSON, in two spellings: `{A=POSITIVE, B=NEGATIVE}`,
+//! or JSON. Both become objects; what is neither stays the text that it is.
+
+use bumpalo::collections::{CollectIn, Vec as ArenaVec};
+
+use super::super::decode::Reader;
+use super::super::value::{Member, Value, at, member};
+use super::super::{Arena, tree};
+use super::below;
+use super::template::DEBUG_NAMES;
+
+/// `okta.debug_context.debug_data`.
+pub(super) fn debug_data<'s>(
+    reader: &mut Reader<'_, 's>,
+    event: &'s [Member<'s>],
+) -> Option<Value<'s>> {
+    let arena = reader.arena;
+    let raw = member(below(event, "debugContext"), "debugData")?;
+    let raw = tree::pruned(arena, Value::Object(raw.members()))?.members();
+    let flattened =
+        raw.iter().map(|member| Member { name: member.name, value: taken_apart(reader, member) });
+    let flattened: ArenaVec<'s, Member<'s>> = flattened.collect_in(arena);
+    let flattened: &'s [Member<'s>] = flattened.into_bump_slice();
+    let mut members = ArenaVec::with_capacity_in(DEBUG_NAMES.len() + 4, arena);
+    members.push(Member { name: "flattened", value: Value::Object(flattened) });
+    members.extend(
+        DEBUG_NAMES
+            .iter()
+            .filter_map(|(from, name)| Some(Member { name, value: member(flattened, from)? })),
+    );
+    let risk = |name: &str| {
+        let log_only = at(flattened, &["logOnlySecurityData", "risk", name]);
+        log_only.or_else(|| at(flattened, &["risk", name]))
+    };
+    let behaviors = at(flattened, &["behaviors"]).filter(|found| !found.members().is_empty());
+    let behaviors = behaviors.or_else(|| at(flattened, &["logOnlySecurityData", "behaviors"]));
+    let picked = [
+        ("risk_behaviors", behaviors.and_then(|found| positive(arena, found.members()))),
+        ("risk_level", risk("level")),
+        ("risk_reasons", risk("reasons").map(|reasons| listed(arena, reasons))),
+    ];
+    members.extend(
+        picked.into_iter().filter_map(|(name, value)| Some(Member { name, value: value? })),
+    );
+    Some(Value::Object(members.into_bump_slice()))
+}
+
+/// The member's value, as an object where it is one in a text.
+fn taken_apart<'s>(reader: &mut Reader<'_, 's>, member: &Member<'s>) -> Value<'s> {
+    let Value::Text(text) = member.value else { return member.value };
+    let arena = reader.arena;
+    let object = match member.name {
+        "behaviors" | "risk" => reader.embedded(text).or_else(|| pairs(arena, text)),
+        "logOnlySecurityData" => reader.embedded(text),
+        _ => None,
+    };
+    object.and_then(|object| tree::pruned(arena, object)).unwrap_or(member.value)
+}
+
+/// The object that `{name=value, name=value}` is. A piece without `=` goes on with the value before
+/// it: reasons are written `reasons=Anomalous Device, New IP, level=LOW`.
+fn pairs<'s>(arena: &'s Arena, text: &'s str) -> Option<Value<'s>> {
+    let text = text.trim();
+    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let mut members = ArenaVec::new_in(arena);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (name, from) = rest.split_once('=')?;
+        let end = value_length(from);
+        let (value, behind) = from.split_at_checked(end)?;
+        members.push(Member { name: name.trim(), value: Value::Text(value.trim()) });
+        rest = behind.strip_prefix(", ").unwrap_or(behind);
+    }
+    (!members.is_empty()).then(|| tree::object(arena, members))
+}
+
+/// How far a value goes: up to the `, ` before the next name, or to the end.
+fn value_length(text: &str) -> usize {
+    let mut end = 0;
+    for (index, piece) in text.split(", ").enumerate() {
+        if index > 0 && piece.contains('=') {
+            return end;
+        }
+        end += piece.len() + if index > 0 { 2 } else { 0 };
+    }
+    text.len()
+}
+
+/// The names of the behaviours that were found.
+fn positive<'s>(arena: &'s Arena, behaviors: &'s [Member<'s>]) -> Option<Value<'s>> {
+    let is_found = |member: &&Member<'s>| member.value.first_text() == Some("POSITIVE");
+    let names = behaviors.iter().filter(is_found).map(|member| Value::Text(member.name));
+    let names: ArenaVec<'s, Value<'s>> = names.collect_in(arena);
+    (!names.is_empty()).then(|| Value::Array(names.into_bump_slice()))
+}
+
+/// Reasons written in one text, with commas between them, as a list.
+fn listed<'s>(arena: &'s Arena, reasons: Value<'s>) -> Value<'s> {
+    match reasons {
+        Value::Text(text) => {
+            let each = text.split(',').map(str::trim).filter(|reason| !reason.is_empty());
+            let each: ArenaVec<'s, Value<'s>> = each.map(Value::Text).collect_in(arena);
+            Value::Array(each.into_bump_slice())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,242 @@
+//! Canonical trees: names unique and never dotted, whatever the JSON said.
+//!
+//! ```text
+//! {"a.b":1,"a":{"c":2},"a.b":3}   ──▶   {"a":{"b":[1,3],"c":2}}
+//! ```
+//!
+//! What stands more than once under one name is put together: objects become one object with the
+//! members of all, everything else one array of all values, arrays taken apart and nulls left out;
+//! where both occur the array ends with the object, so that `a` and `a.b` are both found. Neither
+//! the first nor the last of two duplicates can hide the other.
+//!
+//! Time is n log n in the number of members, memory comes from the arena only.
+
+use bumpalo::collections::{CollectIn, Vec as ArenaVec};
+
+use super::value::{Member, Value};
+use super::{Arena, DecodeFault};
+use crate::limits::EVENT_DEPTH_MAX;
+
+/// Up to this many members are compared pair by pair; more are sorted.
+const MEMBERS_COMPARED_MAX: usize = 32;
+
+/// The depth at which the value of a member stands, where its object stands at `depth` (a
+/// document's own object at 1): each dot of the name opens one object more.
+pub(super) fn depth_below(depth: usize, name: &str) -> Result<usize, DecodeFault> {
+    let dots = name.bytes().filter(|byte| *byte == b'.').count();
+    let containers = depth.saturating_add(dots);
+    if containers > EVENT_DEPTH_MAX { Err(DecodeFault::TooDeep) } else { Ok(containers + 1) }
+}
+
+/// The object that has these members, whatever their names are.
+pub(super) fn object<'s>(arena: &'s Arena, members: ArenaVec<'s, Member<'s>>) -> Value<'s> {
+    let members: &'s [Member<'s>] = members.into_bump_slice();
+    if is_canonical(arena, members) {
+        return Value::Object(members);
+    }
+    let entries = members.iter().map(|member| Entry::of(member.name, member.value));
+    let entries: ArenaVec<'_, Entry<'s>> = entries.collect_in(arena);
+    Value::Object(merge(arena, entries))
+}
+
+fn is_canonical(arena: &Arena, members: &[Member<'_>]) -> bool {
+    if members.iter().any(|member| member.name.contains('.')) {
+        return false;
+    }
+    if members.len() > MEMBERS_COMPARED_MAX {
+        let names = members.iter().map(|member| member.name);
+        let mut names: ArenaVec<'_, &str> = names.collect_in(arena);
+        names.sort_unstable();
+        return names.windows(2).all(|pair| matches!(pair, [one, next] if one != next));
+    }
+    let mut seen = 0_u128;
+    for (index, member) in members.iter().enumerate() {
+        let bit = fingerprint(member.name);
+        let is_repeated = seen & bit != 0
+            && members.iter().take(index).any(|earlier| earlier.name == member.name);
+        if is_repeated {
+            return false;
+        }
+        seen |= bit;
+    }
+    true
+}
+
+/// One of 128 bits, the same for equal names: most members are told apart by it alone.
+fn fingerprint(name: &str) -> u128 {
+    let bytes = name.as_bytes();
+    let first = bytes.first().copied().unwrap_or(0);
+    let last = bytes.last().copied().unwrap_or(0);
+    let mixed = usize::from(first) * 7 + usize::from(last) * 31 + name.len() * 3;
+    1 << (mixed % 128)
+}
+
+/// A value on its way into an object: under `head`, or deeper where there is a `rest`.
+#[derive(Clone, Copy)]
+struct Entry<'s> {
+    head: &'s str,
+    rest: Option<&'s str>,
+    value: Value<'s>,
+}
+
+impl<'s> Entry<'s> {
+    fn of(path: &'s str, value: Value<'s>) -> Self {
+        match path.split_once('.') {
+            Some((head, rest)) => Self { head, rest: Some(rest), value },
+            None => Self { head: path, rest: None, value },
+        }
+    }
+}
+
+/// The members that `entries` make, in the order of their first occurrence. Recursion is bounded:
+/// no entry leads deeper than [`depth_below`] allowed.
+fn merge<'s>(arena: &'s Arena, entries: ArenaVec<'_, Entry<'s>>) -> &'s [Member<'s>] {
+    let numbered = entries.into_iter().enumerate();
+    let mut numbered: ArenaVec<'_, (usize, Entry<'s>)> = numbered.collect_in(arena);
+    numbered.sort_unstable_by(|(number, entry), (other_number, other)| {
+        entry.head.cmp(other.head).then(number.cmp(other_number))
+    });
+    let groups = numbered.chunk_by(|(_, one), (_, next)| one.head == next.head);
+    let members = groups.filter_map(|group| {
+        let (number, entry) = group.first()?;
+        Some((*number, Member { name: entry.head, value: put_together(arena, group) }))
+    });
+    let mut members: ArenaVec<'_, (usize, Member<'s>)> = members.collect_in(arena);
+    members.sort_unstable_by_key(|(number, _)| *number);
+    let members: ArenaVec<'s, Member<'s>> =
+        members.into_iter().map(|(_, member)| member).collect_in(arena);
+    members.into_bump_slice()
+}
+
+/// What stands under one name, where `group` is all that was said about it.
+fn put_together<'s>(arena: &'s Arena, group: &[(usize, Entry<'s>)]) -> Value<'s> {
+    if let [(_, Entry { rest: None, value, .. })] = group {
+        return *value;
+    }
+    let mut inner = ArenaVec::new_in(arena);
+    let mut values = ArenaVec::new_in(arena);
+    let (mut has_object, mut has_array) = (false, false);
+    for (_, entry) in group {
+        match (entry.rest, entry.value) {
+            (Some(rest), value) => {
+                has_object = true;
+                inner.push(Entry::of(rest, value));
+            }
+            (None, Value::Object(members)) => {
+                has_object = true;
+                inner.extend(members.iter().map(|member| Entry {
+                    head: member.name,
+                    rest: None,
+                    value: member.value,
+                }));
+            }
+            (None, Value::Array(items)) => {
+                has_array = true;
+                values.extend_from_slice(items);
+            }
+            (None, Value::Null) => {}
+            (None, value) => values.push(value),
+        }
+    }
+    if has_object {
+        values.push(Value::Object(merge(arena, inner)));
+    }
+    match (values.as_slice(), has_array) {
+        ([], false) => Value::Null,
+        ([one], false) => *one,
+        _ => Value::Array(values.into_bump_slice()),
+    }
+}
+
+/// `base` with what only `defaults` has: `base` wins where both say something, objects are gone
+/// into, and a null of `base` says nothing.
+pub(super) fn overlay<'s>(
+    arena: &'s Arena,
+    base: &'s [Member<'s>],
+    defaults: &'s [Member<'s>],
+) -> &'s [Member<'s>] {
+    if defaults.is_empty() {
+        return base;
+    }
+    if base.is_empty() {
+        return defaults;
+    }
+    let known = Names::of(arena, base);
+    let offered = Names::of(arena, defaults);
+    let mut members = ArenaVec::with_capacity_in(base.len() + defaults.len(), arena);
+    members.extend(base.iter().map(|member| match (member.value, offered.find(member.name)) {
+        (Value::Object(inner), Some(Value::Object(below))) => {
+            Member { name: member.name, value: Value::Object(overlay(arena, inner, below)) }
+        }
+        (Value::Null, Some(value)) => Member { name: member.name, value },
+        _ => *member,
+    }));
+    members.extend(defaults.iter().filter(|member| known.find(member.name).is_none()).copied());
+    members.into_bump_slice()
+}
+
+/// The members of an object, to be found by name: sorted where there are many.
+struct Names<'a, 's> {
+    members: &'s [Member<'s>],
+    sorted: Option<ArenaVec<'a, Member<'s>>>,
+}
+
+impl<'a, 's> Names<'a, 's> {
+    fn of(arena: &'a Arena, members: &'s [Member<'s>]) -> Self {
+        let sorted = (members.len() > MEMBERS_COMPARED_MAX).then(|| {
+            let mut sorted: ArenaVec<'a, Member<'s>> = members.iter().copied().collect_in(arena);
+            sorted.sort_unstable_by_key(|member| member.name);
+            sorted
+        });
+        Self { members, sorted }
+    }
+
+    fn find(&self, name: &str) -> Option<Value<'s>> {
+        let found = match &self.sorted {
+            None => self.members.iter().find(|member| member.name == name),
+            Some(sorted) => {
+                let at = sorted.binary_search_by_key(&name, |member| member.name).ok()?;
+                sorted.get(at)
+            }
+        };
+        found.map(|member| member.value)
+    }
+}
+
+/// The value without what says nothing: nulls, empty texts, and objects and arrays that hold
+/// nothing else.
+pub(super) fn pruned<'s>(arena: &'s Arena, value: Value<'s>) -> Option<Value<'s>> {
+    match value {
+        _ if says_something(value) => Some(value),
+        Value::Object(members) => {
+            let kept = members.iter().filter_map(|member| {
+                Some(Member { name: member.name, value: pruned(arena, member.value)? })
+            });
+            let kept: ArenaVec<'s, Member<'s>> = kept.collect_in(arena);
+            (!kept.is_empty()).then(|| Value::Object(kept.into_bump_slice()))
+        }
+        Value::Array(items) => {
+            let kept = items.iter().filter_map(|item| pruned(arena, *item));
+            let kept: ArenaVec<'s, Value<'s>> = kept.collect_in(arena);
+            (!kept.is_empty()).then(|| Value::Array(kept.into_bump_slice()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether there is nothing to prune in or below `value`.
+fn says_something(value: Value<'_>) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Text(text) => !text.is_empty(),
+        Value::Object(members) => {
+            !members.is_empty() && members.iter().all(|member| says_something(member.value))
+        }
+        Value::Array(items) => !items.is_empty() && items.iter().all(|item| says_something(*item)),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tree_tests;
