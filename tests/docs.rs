@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use clap::Parser;
 use ouzel::cli::args::{Arguments, Command};
+use ouzel::config::Settings;
 use ouzel::telemetry::table::{Kind, Row, TABLE};
 
 use crate::support::source;
@@ -231,4 +232,63 @@ fn the_stage_runs_hardened_and_nothing_listens_beyond_this_machine() {
         assert!(port.starts_with("- \"127.0.0.1:"), "{port} listens beyond loopback");
     }
     assert!(read(IMAGE).contains("\nFROM gcr.io/distroless/cc-debian12:nonroot\n"));
+}
+
+#[test]
+fn the_stack_creates_the_topics_that_the_stage_uses_by_default() {
+    let settings = Settings::default();
+    let mut expected = settings.input.topics;
+    expected.push(settings.output.alerts);
+    expected.extend(settings.output.dead_letters);
+    let script = service("topics");
+    let (_, rest) = script.split_once("for topic in ").expect("the script loops over topics");
+    let (created, _) = rest.split_once(';').expect("the list of topics ends");
+    assert_eq!(created.split(' ').collect::<Vec<_>>(), expected);
+    let generator = list(&service("generator"), "command:");
+    assert!(generator.contains(&format!("--topic={}", expected[0])), "{generator:?}");
+}
+
+/// Whether the settings have a value at `path`, as their pretty `Debug` text shows.
+fn is_setting(path: &[&str]) -> bool {
+    let text = format!("{:#?}", Settings::default());
+    let mut lines = text.lines();
+    path.iter().enumerate().all(|(depth, name)| {
+        let indent = "    ".repeat(depth + 1);
+        let start = format!("{indent}{name}: ");
+        // Past the end of a parent, lines are less indented: the name is not in it.
+        let mut inside = lines.by_ref().take_while(|line| depth == 0 || line.starts_with(&indent));
+        inside.any(|line| line.starts_with(&start))
+    })
+}
+
+#[test]
+fn every_key_that_is_set_by_environment_exists() {
+    for path in [COMPOSE, IMAGE, OPERATIONS] {
+        let text = read(path);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let names: BTreeSet<&str> = words.filter(|word| word.starts_with("OUZEL__")).collect();
+        assert!(!names.is_empty(), "{path}");
+        for name in names.into_iter().filter(|name| *name != "OUZEL__SECTION__KEY") {
+            let lower = name.to_ascii_lowercase();
+            let keys: Vec<&str> = lower.split("__").skip(1).collect();
+            assert!(is_setting(&keys), "{path}: {name} is no key of the configuration");
+        }
+    }
+    assert!(!is_setting(&["http", "brokers"]) && !is_setting(&["kafka", "listen"]));
+}
+
+#[test]
+fn every_key_that_the_documents_name_exists() {
+    let sections = ["kafka.", "input.", "output.", "delivery.", "http.", "log."];
+    let text = read(OPERATIONS);
+    let quoted = text.split('`').skip(1).step_by(2);
+    let keys: BTreeSet<&str> = quoted
+        .filter_map(|quoted| quoted.split(' ').next())
+        .filter(|key| sections.iter().any(|section| key.starts_with(section)))
+        .collect();
+    assert!(keys.len() > 4, "{keys:?}");
+    for key in keys {
+        let path: Vec<&str> = key.split('.').collect();
+        assert!(is_setting(&path), "{OPERATIONS}: {key} is no key of the configuration");
+    }
 }

@@ -8,85 +8,12 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use prometheus::core::Collector;
-use prometheus::{GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{GaugeVec, Histogram, IntCounterVec, Registry, TextEncoder};
 
+use super::given::{Known, Rebalance, RecordCounts, RuleInfo};
 use super::health::{Health, Hold};
-use super::table::{self, Kind, Row};
-
-/// What is known before the first record: it becomes label sets at 0.
-#[derive(Clone, Debug, Default)]
-pub struct Known<'a> {
-    /// The program's version.
-    pub version: &'a str,
-    /// The commit it was built from.
-    pub commit: &'a str,
-    /// When the process started, in ms since the epoch.
-    pub started_ms: i64,
-    /// Topics configured by name (patterns are known when they are assigned).
-    pub topics: Vec<&'a str>,
-    /// Every shape that an event may have.
-    pub shapes: Vec<&'a str>,
-    /// Everything that may become of a hit.
-    pub dispositions: Vec<&'a str>,
-    /// Every stage and reason that a dead letter may have.
-    pub dead_letters: Vec<(&'a str, &'a str)>,
-    /// Every reason to skip a record.
-    pub skip_reasons: Vec<&'a str>,
-}
-
-/// A loaded rule, as metrics and `/rules` show it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RuleInfo {
-    /// The rule's id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// The hash of its text.
-    pub sha256: String,
-    /// Every severity that its alerts may have.
-    pub severities: Vec<String>,
-}
-
-/// Records of one topic and one batch, by outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecordCounts {
-    /// Judged; no rule holds.
-    pub clean: u64,
-    /// Judged; at least one rule holds.
-    pub hit: u64,
-    /// Could not be judged.
-    pub unreadable: u64,
-    /// Hold no event.
-    pub skipped: u64,
-    /// Payload bytes of all of them.
-    pub payload_bytes: u64,
-}
-
-/// What happened to an assignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rebalance {
-    /// Partitions were assigned.
-    Assign,
-    /// Partitions were given back in order.
-    Revoke,
-    /// Partitions were gone before they could be given back.
-    Lost,
-}
-
-impl Rebalance {
-    const ALL: [Self; 3] = [Self::Assign, Self::Revoke, Self::Lost];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Assign => "assign",
-            Self::Revoke => "revoke",
-            Self::Lost => "lost",
-        }
-    }
-}
+use super::register;
+use super::table::{self, Row};
 
 /// The rules that judge, and when they were loaded.
 #[derive(Clone, Debug, Default)]
@@ -160,11 +87,11 @@ impl Metrics {
 
     fn registered(known: &Known<'_>) -> Self {
         let registry = Registry::new();
-        let counter = |row: &Row| counter(&registry, row);
-        let gauge = |row: &Row| gauge(&registry, row);
+        let counter = |row: &Row| register::counter(&registry, row);
+        let gauge = |row: &Row| register::gauge(&registry, row);
         gauge(&table::BUILD_INFO).with_label_values(&[known.version, known.commit]).set(1.0);
         gauge(&table::START_TIME).with_label_values(NO_LABELS).set(seconds(known.started_ms));
-        process(&registry);
+        register::process(&registry);
         Self {
             records: counter(&table::RECORDS),
             payload_bytes: counter(&table::PAYLOAD_BYTES),
@@ -181,8 +108,8 @@ impl Metrics {
             consumer_lag: gauge(&table::CONSUMER_LAG),
             watermark: gauge(&table::WATERMARK),
             last_record: gauge(&table::LAST_RECORD),
-            event_to_alert: histogram(&registry, &table::EVENT_TO_ALERT),
-            record_to_alert: histogram(&registry, &table::RECORD_TO_ALERT),
+            event_to_alert: register::histogram(&registry, &table::EVENT_TO_ALERT),
+            record_to_alert: register::histogram(&registry, &table::RECORD_TO_ALERT),
             in_flight_outputs: gauge(&table::IN_FLIGHT_OUTPUTS),
             held: gauge(&table::HELD),
             producer_queue_records: gauge(&table::PRODUCER_QUEUE_RECORDS),
@@ -408,50 +335,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn seconds(millis: i64) -> f64 {
     millis as f64 / 1e3
 }
-
-fn counter(registry: &Registry, row: &Row) -> IntCounterVec {
-    debug_assert_eq!(row.kind, Kind::Counter);
-    let family = IntCounterVec::new(Opts::new(row.name, row.help), row.labels)
-        .expect("a row has a valid name and labels: a test registers every row");
-    register(registry, &family);
-    family
-}
-
-fn gauge(registry: &Registry, row: &Row) -> GaugeVec {
-    debug_assert_eq!(row.kind, Kind::Gauge);
-    let family = GaugeVec::new(Opts::new(row.name, row.help), row.labels)
-        .expect("a row has a valid name and labels: a test registers every row");
-    register(registry, &family);
-    family
-}
-
-fn histogram(registry: &Registry, row: &Row) -> Histogram {
-    debug_assert_eq!(row.kind, Kind::Histogram);
-    let options = HistogramOpts::new(row.name, row.help).buckets(table::LATENCY_BUCKETS.to_vec());
-    let family = Histogram::with_opts(options)
-        .expect("a row has a valid name and rising buckets: a test registers every row");
-    register(registry, &family);
-    family
-}
-
-fn register<C: Collector + Clone + 'static>(registry: &Registry, family: &C) {
-    registry
-        .register(Box::new(family.clone()))
-        .expect("a row is registered once: a test compares what is registered with the table");
-}
-
-/// CPU, memory, threads and file descriptors of this process, under their usual names.
-#[cfg(target_os = "linux")]
-fn process(registry: &Registry) {
-    let process = prometheus::process_collector::ProcessCollector::for_self();
-    registry
-        .register(Box::new(process))
-        .expect("no row of the table has a name that starts with process_");
-}
-
-/// Other systems have no `/proc` to read them from.
-#[cfg(not(target_os = "linux"))]
-fn process(_: &Registry) {}
 
 #[cfg(test)]
 #[path = "metrics_tests.rs"]

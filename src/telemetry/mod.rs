@@ -11,6 +11,8 @@
 //! come from rules, configuration and the fixed vocabulary, never from events.
 
 pub mod table;
+pub mod given;
+mod register;
 pub mod metrics;
 pub mod health;
 pub mod http;
@@ -18,8 +20,9 @@ pub mod escape;
 pub mod limiter;
 pub mod logging;
 
+pub use given::{Known, Rebalance, RecordCounts, RuleInfo};
 pub use health::{Health, Hold, Holds, Membership, Outputs, WorkerStatus};
-pub use metrics::{Known, Metrics, Rebalance, RecordCounts, RuleInfo};
+pub use metrics::Metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
