@@ -1,1 +1,243 @@
-//! The envelope check: what is checked on a record that no rule can match.
+//! What is checked on a record that no rule can match.
+//!
+//! The envelope check is one pass over the bytes, 64 at a time: the places of quotes, backslashes,
+//! control bytes and brackets become bit masks, the quotes become a mask of what lies inside
+//! strings, and only the brackets outside of strings are looked at one by one. It finds every
+//! record that was cut short, unbalanced brackets and quotes, raw control bytes, bytes that are no
+//! UTF-8, and text outside of a value. It does not read numbers, names, commas and colons: what it
+//! lets pass need not be JSON, which is the documented meaning of `envelope`.
+//!
+//! It may refuse only what a JSON reader refuses too, up to the limit of depth; the detector lets
+//! the decoder speak the last word over everything that is refused here.
+//!
+//! The masks come from vector instructions that every x86-64 and aarch64 has, through a crate that
+//! keeps the `unsafe` of them; a test holds them against masks made byte by byte.
+
+use serde::de::IgnoredAny;
+use wide::u8x16;
+
+use super::detector::Validate;
+use crate::event::DecodeFault;
+use crate::limits::EVENT_DEPTH_MAX;
+
+/// The bytes of one step.
+const BLOCK: usize = 64;
+
+/// Bit `n` of each mask says what byte `n` of a block is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Masks {
+    quote: u64,
+    backslash: u64,
+    /// Below 0x20.
+    control: u64,
+    /// A bracket or a brace; also `Y`, `_`, `y` and DEL, which no JSON has outside of strings.
+    bracket: u64,
+    /// Above 0x7f.
+    beyond_ascii: u64,
+}
+
+/// Checks `payload` (not blank) as far as `validate` looks.
+pub(super) fn check(payload: &[u8], validate: Validate) -> Result<(), DecodeFault> {
+    match validate {
+        Validate::Candidates => Ok(()),
+        Validate::Envelope => envelope(payload, masks),
+        Validate::Full => full(payload),
+    }
+}
+
+/// `payload` without a byte order mark and the white space in front.
+pub(super) fn without_lead(payload: &[u8]) -> &[u8] {
+    payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload).trim_ascii_start()
+}
+
+/// What the kernel does not look at where it finds an envelope whole: that `payload` begins and
+/// ends with a bracket.
+pub(super) fn ends(payload: &[u8]) -> Result<(), DecodeFault> {
+    begins_value(without_lead(payload))?;
+    match payload.trim_ascii_end().last() {
+        None | Some(b'}' | b']') => Ok(()),
+        Some(_) => Err(DecodeFault::NotJson),
+    }
+}
+
+fn full(payload: &[u8]) -> Result<(), DecodeFault> {
+    let mut values =
+        serde_json::Deserializer::from_slice(without_lead(payload)).into_iter::<IgnoredAny>();
+    let fault = values.find_map(Result::err);
+    match fault {
+        None => Ok(()),
+        Some(fault) if fault.is_eof() => Err(DecodeFault::Truncated),
+        Some(_) => Err(DecodeFault::NotJson),
+    }
+}
+
+/// The envelope check, with `masks` to look at a block.
+fn envelope(payload: &[u8], masks: impl Fn(&[u8; BLOCK]) -> Masks) -> Result<(), DecodeFault> {
+    let payload = without_lead(payload);
+    begins_value(payload)?;
+    let mut state = State::default();
+    let (blocks, rest) = payload.as_chunks::<BLOCK>();
+    let mut at = 0;
+    for block in blocks {
+        state.block(payload, at, masks(block))?;
+        at += BLOCK;
+    }
+    if !rest.is_empty() {
+        let mut last = [b' '; BLOCK];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        state.block(payload, at, masks(&last))?;
+    }
+    state.end(payload)
+}
+
+/// What stands outside of values begins with a bracket or is nothing.
+fn begins_value(outside: &[u8]) -> Result<(), DecodeFault> {
+    match outside.trim_ascii_start().first() {
+        None | Some(b'{' | b'[') => Ok(()),
+        Some(_) => Err(DecodeFault::NotJson),
+    }
+}
+
+/// What is known at the end of a block.
+#[derive(Default)]
+struct State {
+    /// All ones inside a string, else 0.
+    in_string: u64,
+    /// 1 where the next byte is escaped.
+    escaped: u64,
+    /// A bit for each open bracket, the innermost lowest: 1 for `[`.
+    kinds: u64,
+    depth: usize,
+    first_beyond_ascii: Option<usize>,
+}
+
+impl State {
+    /// Takes in the block of `payload` that begins at `at`.
+    fn block(&mut self, payload: &[u8], at: usize, masks: Masks) -> Result<(), DecodeFault> {
+        let quotes = masks.quote & !self.escapes(masks.backslash);
+        // From each opening quote up to, without, its closing one.
+        let inside = prefix_xor(quotes) ^ self.in_string;
+        self.in_string = 0_u64.wrapping_sub(inside >> 63);
+        if masks.control & inside != 0 {
+            return Err(DecodeFault::ControlByte);
+        }
+        if masks.backslash & !inside != 0 {
+            return Err(DecodeFault::NotJson);
+        }
+        if masks.beyond_ascii != 0 && self.first_beyond_ascii.is_none() {
+            self.first_beyond_ascii = Some(at);
+        }
+        // Inside strings there are none left.
+        if !bits(masks.control).all(|bit| is_space(payload.get(at + bit))) {
+            return Err(DecodeFault::NotJson);
+        }
+        bits(masks.bracket & !inside).try_for_each(|bit| self.bracket(payload, at + bit))
+    }
+
+    /// Which bytes of a block are escaped by a backslash in front of them.
+    fn escapes(&mut self, backslashes: u64) -> u64 {
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        if backslashes == 0 {
+            return std::mem::take(&mut self.escaped);
+        }
+        let backslashes = backslashes & !self.escaped;
+        let behind = backslashes << 1 | self.escaped;
+        // A run of backslashes that begins at an odd place escapes the odd places behind its
+        // members, one that begins at an even place the even ones: adding carries to the run's end.
+        let odd_starts = backslashes & !EVEN & !behind;
+        let (ends, carries) = odd_starts.overflowing_add(backslashes);
+        self.escaped = u64::from(carries);
+        (EVEN ^ ends << 1) & behind
+    }
+
+    fn bracket(&mut self, payload: &[u8], at: usize) -> Result<(), DecodeFault> {
+        match payload.get(at) {
+            Some(b'{') => self.open(0),
+            Some(b'[') => self.open(1),
+            Some(b'}') => self.close(0, payload, at),
+            Some(b']') => self.close(1, payload, at),
+            _ => Err(DecodeFault::NotJson),
+        }
+    }
+
+    fn open(&mut self, kind: u64) -> Result<(), DecodeFault> {
+        if self.depth == EVENT_DEPTH_MAX {
+            return Err(DecodeFault::TooDeep);
+        }
+        self.depth += 1;
+        self.kinds = self.kinds << 1 | kind;
+        Ok(())
+    }
+
+    fn close(&mut self, kind: u64, payload: &[u8], at: usize) -> Result<(), DecodeFault> {
+        if self.depth == 0 || self.kinds & 1 != kind {
+            return Err(DecodeFault::NotJson);
+        }
+        self.depth -= 1;
+        self.kinds >>= 1;
+        match self.depth {
+            0 => begins_value(payload.get(at + 1..).unwrap_or_default()),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&self, payload: &[u8]) -> Result<(), DecodeFault> {
+        // Up to the first block with other bytes, every byte is a character.
+        let unsure = self.first_beyond_ascii.and_then(|at| payload.get(at..)).unwrap_or_default();
+        if simdutf8::basic::from_utf8(unsure).is_err() {
+            return Err(DecodeFault::NotUtf8);
+        }
+        if self.depth > 0 || self.in_string != 0 {
+            return Err(DecodeFault::Truncated);
+        }
+        Ok(())
+    }
+}
+
+// The bit stack has one bit for each level.
+const _: () = assert!(EVENT_DEPTH_MAX <= 64);
+
+fn is_space(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b'\t' | b'\n' | b'\r'))
+}
+
+/// The places of the ones in `mask`, from the lowest.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (bit < 64).then_some(bit as usize)
+    })
+}
+
+/// Bit `n` of the outcome: whether the bits 0 to `n` of `mask` hold an odd number of ones.
+const fn prefix_xor(mask: u64) -> u64 {
+    let mask = mask ^ mask << 1;
+    let mask = mask ^ mask << 2;
+    let mask = mask ^ mask << 4;
+    let mask = mask ^ mask << 8;
+    let mask = mask ^ mask << 16;
+    mask ^ mask << 32
+}
+
+/// The masks of a block, 16 bytes at a time.
+#[inline]
+fn masks(block: &[u8; BLOCK]) -> Masks {
+    let mut masks = Masks::default();
+    let (lanes, _) = block.as_chunks::<16>();
+    for (at, lane) in lanes.iter().enumerate() {
+        let lane = u8x16::new(*lane);
+        let shift = at * 16;
+        let mask = |found: u8x16| u64::from(found.to_bitmask()) << shift;
+        masks.quote |= mask(lane.simd_eq(u8x16::splat(b'"')));
+        masks.backslash |= mask(lane.simd_eq(u8x16::splat(b'\\')));
+        masks.control |= mask(lane.simd_eq(lane.min(u8x16::splat(0x1f))));
+        // The two bits in which the four brackets differ are cleared.
+        masks.bracket |= mask((lane & u8x16::splat(0xd9)).simd_eq(u8x16::splat(0x59)));
+        masks.beyond_ascii |= mask(lane);
+    }
+    masks
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use super::prefilter::NoLiteral;
-use super::{Scratch, Verdict};
-use crate::event::{FieldTypes, TopicProfile};
-use crate::record::Record;
-use crate::rule::{RuleIndex, RuleSet};
+use super::compile::Program;
+use super::kernel::{self, Found};
+use super::literal::Alternatives;
+use super::prefilter::{NoLiteral, Prefilter};
+use super::{Hit, Outcome, Scratch, Verdict, check};
+use crate::event::{self, Arena, DecodeFault, Decoded, Event, FieldTypes, SkipReason, TopicProfile};
+use crate::kql::Pattern;
+use crate::limits::PAYLOAD_BYTES_MAX;
+use crate::record::{Record, Timestamp};
+use crate::rule::{Rule, RuleIndex, RuleSet};
 
 /// What is checked on records that no rule can match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,15 +29,32 @@ pub enum Validate {
 #[derive(Debug)]
 pub struct Detector {
     rules: Arc<RuleSet>,
+    compiled: Box<[Compiled]>,
+    prefilter: Prefilter,
     validate: Validate,
+}
+
+/// What is made of one rule.
+#[derive(Debug)]
+struct Compiled {
+    rule: RuleIndex,
+    program: Program,
+    required: Result<Alternatives, NoLiteral>,
+    scope: IndexScope,
 }
 
 impl Detector {
     /// Compiles `rules`.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, types: &FieldTypes, validate: Validate) -> Self {
-        let _ = types;
-        Self { rules, validate }
+        let compiled: Box<[Compiled]> = (0..)
+            .map(RuleIndex)
+            .zip(rules.rules())
+            .map(|(index, rule)| Compiled::new(index, rule, types))
+            .collect();
+        let required = compiled.iter().map(|one| one.required.as_ref().map_err(|reason| *reason));
+        let prefilter = Prefilter::new(required);
+        Self { rules, compiled, prefilter, validate }
     }
 
     /// The rule set that this detector was compiled from.
@@ -44,7 +66,13 @@ impl Detector {
     /// The rules that have no literal to search records for, each with the reason. One of them
     /// makes the whole set decode every record.
     pub fn needs_extraction(&self) -> impl Iterator<Item = (RuleIndex, NoLiteral)> + '_ {
-        std::iter::empty()
+        self.compiled.iter().filter_map(|one| Some((one.rule, *one.required.as_ref().err()?)))
+    }
+
+    /// The compiled query of a rule.
+    #[must_use]
+    pub fn program(&self, rule: RuleIndex) -> Option<&Program> {
+        self.compiled.get(rule.0 as usize).map(|one| &one.program)
     }
 
     /// Judges one record. Allocates nothing for a clean record once `scratch` is warm.
@@ -54,7 +82,124 @@ impl Detector {
         profile: &TopicProfile,
         scratch: &'s mut Scratch,
     ) -> Verdict<'s> {
-        let _ = (record, profile, scratch, self.validate);
-        unimplemented!()
+        let candidate = match self.look(record.payload) {
+            Look::Over(outcome) => return Verdict::without_events(outcome),
+            Look::Candidate => true,
+            Look::Refused => false,
+        };
+        let decoded = event::decode(record, profile, scratch);
+        let hits = self.judge(&decoded, profile, record.received);
+        let outcome = match (decoded.fault, decoded.skipped) {
+            (Some(fault), _) => Outcome::Unreadable(fault),
+            (None, _) if !hits.is_empty() => Outcome::Hits,
+            (None, Some(reason)) if decoded.events.is_empty() => Outcome::Skipped(reason),
+            (None, _) => Outcome::Clean,
+        };
+        Verdict { outcome, candidate, events: decoded.events, hits }
+    }
+
+    /// What can be said of a record without decoding it.
+    fn look(&self, payload: Option<&[u8]>) -> Look {
+        let Some(payload) = payload else {
+            return Look::Over(Outcome::Skipped(SkipReason::Tombstone));
+        };
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Look::Over(Outcome::Unreadable(DecodeFault::TooLarge));
+        }
+        if check::without_lead(payload).is_empty() {
+            return Look::Over(Outcome::Skipped(SkipReason::Empty));
+        }
+        let look = match self.validate {
+            Validate::Envelope => kernel::Look::FilterAndEnvelope,
+            Validate::Candidates | Validate::Full => kernel::Look::Filter,
+        };
+        let checked = match (self.prefilter.look(payload, look), self.validate) {
+            (Found::Candidate, _) => return Look::Candidate,
+            (_, Validate::Candidates) => Ok(()),
+            (Found::Clean, Validate::Envelope) => check::ends(payload),
+            (Found::Clean | Found::Suspect, validate) => check::check(payload, validate),
+        };
+        if checked.is_ok() { Look::Over(Outcome::Clean) } else { Look::Refused }
+    }
+
+    fn judge<'s>(
+        &self,
+        decoded: &Decoded<'s>,
+        profile: &TopicProfile,
+        now: Timestamp,
+    ) -> &'s [Hit] {
+        let arena: &'s Arena = decoded.arena;
+        let mut hits = bumpalo::collections::Vec::new_in(arena);
+        for (at, event) in (0..).zip(decoded.events) {
+            let rules = self.rules_that_hold(event, profile, now, arena);
+            hits.extend(rules.map(|rule| Hit { event: at, rule }));
+        }
+        hits.into_bump_slice()
+    }
+
+    fn rules_that_hold<'a>(
+        &'a self,
+        event: &'a Event<'a>,
+        profile: &'a TopicProfile,
+        now: Timestamp,
+        arena: &'a Arena,
+    ) -> impl Iterator<Item = RuleIndex> + 'a {
+        // The scope is asked last: a rule holds rarely, so names are compared rarely.
+        self.compiled
+            .iter()
+            .filter(move |one| one.program.holds_in(event, now, arena))
+            .filter(|one| one.scope.covers(profile.index.as_deref()))
+            .map(|one| one.rule)
+    }
+}
+
+/// What the bytes of a record say.
+enum Look {
+    /// Nothing is left to do.
+    Over(Outcome),
+    /// Some rule may hold.
+    Candidate,
+    /// No rule can hold, but the check found a fault: the decoder says which, or that it is none.
+    Refused,
+}
+
+impl Verdict<'_> {
+    const fn without_events(outcome: Outcome) -> Self {
+        Self { outcome, candidate: false, events: &[], hits: &[] }
+    }
+}
+
+impl Compiled {
+    fn new(index: RuleIndex, rule: &Rule, types: &FieldTypes) -> Self {
+        let program = Program::compile(&rule.query, types);
+        let required = Prefilter::required(&program);
+        Self { rule: index, program, required, scope: IndexScope::new(&rule.index) }
+    }
+}
+
+/// The index patterns of a rule: `logs-okta*`, `-logs-okta.debug*`.
+#[derive(Debug)]
+struct IndexScope {
+    included: Box<[Pattern]>,
+    excluded: Box<[Pattern]>,
+}
+
+impl IndexScope {
+    fn new(patterns: &[String]) -> Self {
+        let glob = |text: &str| Pattern::from_pieces(text.split('*').map(str::to_owned).collect());
+        let excluded = patterns.iter().filter_map(|text| text.strip_prefix('-'));
+        let included = patterns.iter().filter(|text| !text.starts_with('-'));
+        Self {
+            included: included.map(|text| glob(text)).collect(),
+            excluded: excluded.map(glob).collect(),
+        }
+    }
+
+    /// Whether the rule judges the index `name`. A topic without a name, and a rule without
+    /// patterns, are judged with everything.
+    fn covers(&self, name: Option<&str>) -> bool {
+        let Some(name) = name else { return true };
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        (self.included.is_empty() || any(&self.included)) && !any(&self.excluded)
     }
 }

@@ -8,15 +8,22 @@
 //! [`Detector`] is immutable and shared; each worker brings its own [`Scratch`]. The prefilter may
 //! only over-approximate: a record that it excludes can hit no rule of the set.
 
+mod address;
+mod date;
+mod number;
+mod words;
+mod matcher;
 pub mod compile;
+mod literal;
 pub mod kernel;
 pub mod prefilter;
-pub mod check;
-pub mod evaluate;
+mod check;
+mod evaluate;
 pub mod detector;
 pub mod explain;
 pub mod reference;
 
+pub use compile::Program;
 pub use detector::{Detector, Validate};
 pub use prefilter::NoLiteral;
 
