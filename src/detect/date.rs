@@ -311,7 +311,8 @@ mod tests {
     const NOW: &str = "2024-02-29T12:34:56.789Z";
 
     fn at(text: &str) -> i64 {
-        let parsed: jiff::Timestamp = text.parse().unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        let parsed: jiff::Timestamp =
+            text.parse().unwrap_or_else(|fault| panic!("{text}: {fault}"));
         parsed.as_millisecond()
     }
 

@@ -7,7 +7,9 @@ use super::kernel::{self, Found};
 use super::literal::Alternatives;
 use super::prefilter::{NoLiteral, Prefilter};
 use super::{Hit, Outcome, Scratch, Verdict, check};
-use crate::event::{self, Arena, DecodeFault, Decoded, Event, FieldTypes, SkipReason, TopicProfile};
+use crate::event::{
+    self, Arena, DecodeFault, Decoded, Event, FieldTypes, SkipReason, TopicProfile,
+};
 use crate::kql::Pattern;
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::record::{Record, Timestamp};

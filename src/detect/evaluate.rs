@@ -59,13 +59,7 @@ impl Program {
         }
     }
 
-    fn nested(
-        &self,
-        at: usize,
-        path: usize,
-        scope: Scope<'_, '_>,
-        moment: Moment<'_>,
-    ) -> bool {
+    fn nested(&self, at: usize, path: usize, scope: Scope<'_, '_>, moment: Moment<'_>) -> bool {
         let Some(path) = self.nested.get(path) else { return false };
         path.elements(scope, moment.arena, &mut |element| {
             if self.step(at + 1, element, moment) {
@@ -94,9 +88,7 @@ impl Nested {
                     objects(value, &name, visit)
                 })
             }
-            Self::Wildcard(pattern) => {
-                wildcard_objects(scope.members, pattern, &mut name, visit)
-            }
+            Self::Wildcard(pattern) => wildcard_objects(scope.members, pattern, &mut name, visit),
         }
     }
 }
@@ -202,9 +194,7 @@ impl Clause {
 fn any_leaf(value: Value<'_>, objects: Objects, matcher: &Matcher, moment: Moment<'_>) -> bool {
     match value {
         Value::Null => false,
-        Value::Array(items) => {
-            items.iter().any(|item| any_leaf(*item, objects, matcher, moment))
-        }
+        Value::Array(items) => items.iter().any(|item| any_leaf(*item, objects, matcher, moment)),
         Value::Object(members) => {
             objects == Objects::Enter
                 && members.iter().any(|member| any_leaf(member.value, objects, matcher, moment))
@@ -219,9 +209,7 @@ fn each_leaf<'s, B>(
     visit: &mut dyn FnMut(Value<'s>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     match value {
-        Value::Array(items) => {
-            items.iter().try_for_each(|item| each_leaf(*item, objects, visit))
-        }
+        Value::Array(items) => items.iter().try_for_each(|item| each_leaf(*item, objects, visit)),
         Value::Object(members) if objects == Objects::Enter => {
             members.iter().try_for_each(|member| each_leaf(member.value, objects, visit))
         }
@@ -260,9 +248,7 @@ impl<'a> Fields<'a> {
     ) -> ControlFlow<B> {
         match value {
             Value::Object(members) => self.members(members, name, visit),
-            Value::Array(items) => {
-                items.iter().try_for_each(|item| self.value(*item, name, visit))
-            }
+            Value::Array(items) => items.iter().try_for_each(|item| self.value(*item, name, visit)),
             leaf => match self.matcher(name) {
                 Some(matcher) => visit(Leaf { matcher, name, value: leaf }),
                 None => ControlFlow::Continue(()),

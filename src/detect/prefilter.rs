@@ -53,7 +53,9 @@ pub enum NoLiteral {
     Existence,
     /// A range, a number, an address, a time or a case-insensitive wildcard: the bytes of the
     /// value can be written in many ways.
-    #[error("it compares a value that can be written in many ways (a range, number, address, date)")]
+    #[error(
+        "it compares a value that can be written in many ways (a range, number, address, date)"
+    )]
     ManySpellings,
     /// The query searches words, whatever their letter case.
     #[error("it searches words of an analysed text, whatever their letter case")]

@@ -101,9 +101,10 @@ mod tests {
     #[test]
     fn words_are_cut_on_unicode_boundaries() {
         let cut = |text: &'static str| words(text).collect::<Vec<_>>();
-        assert_eq!(cut("Quick (\"brown\") fox can't 32.3 feet!"), [
-            "Quick", "brown", "fox", "can't", "32.3", "feet"
-        ]);
+        assert_eq!(
+            cut("Quick (\"brown\") fox can't 32.3 feet!"),
+            ["Quick", "brown", "fox", "can't", "32.3", "feet"]
+        );
         assert_eq!(cut("山田"), ["山", "田"]);
         assert!(is_same("STRASSE", "strasse"));
     }

@@ -89,9 +89,10 @@ fn depth_is_bounded() {
 
 #[test]
 fn every_truncation_of_an_event_is_found() {
-    let event = br#"{"uuid":"1","target":[{"id":"x\\","n":"\u00e9\""},null],"s":{"a":"[{"},"n":-1.5e3}"#;
+    let event =
+        br#"{"uuid":"1","target":[{"id":"x\\","n":"\u00e9\""},null],"s":{"a":"[{"},"n":-1.5e3}"#;
     for padding in 0..70 {
-        let payload = [&b" "[..].repeat(padding), event.to_vec()].concat();
+        let payload = [b" ".repeat(padding), event.to_vec()].concat();
         assert_eq!(found(&payload), Ok(()));
         for end in padding + 1..payload.len() {
             let fault = found(&payload[..end]).expect_err("it is cut short");
