@@ -40,7 +40,18 @@ macro_rules! shipped {
 }
 
 /// The rules built into the binary: config/rules/okta.
-const SHIPPED: &[Shipped] = shipped!["attempt_to_reset_mfa_factors",];
+const SHIPPED: &[Shipped] = shipped![
+    "attempt_to_reset_mfa_factors",
+    "mfa_factor_deactivated",
+    "admin_privilege_granted",
+    "mfa_bypass_attempt",
+    "session_from_proxy",
+    "policy_or_zone_changed",
+    "api_token_created",
+    "impersonation_session",
+    "suspicious_activity_reported",
+    "threatinsight_detection",
+];
 
 /// The rules that `shared` or `settings` name, else the shipped ones, tuned by the overrides.
 ///
