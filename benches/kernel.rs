@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench kernel [-- --megabytes N --runs N]`
 
+#![expect(clippy::print_stdout, reason = "a bench prints its table")]
+
+#[expect(dead_code, reason = "each bench uses its part")]
 mod support;
 
 use std::hint::black_box;

@@ -1,11 +1,9 @@
 //! What the benches share: corpora, CPU time of children, medians.
 
-#![allow(dead_code, reason = "each bench uses its part")]
-
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -19,11 +17,8 @@ pub struct Plan {
 
 impl Plan {
     pub fn from(arguments: &[String]) -> Self {
-        let number = |name: &str, default: u64| {
-            option(arguments, name).and_then(|text| text.parse().ok()).unwrap_or(default)
-        };
-        let runs = usize::try_from(number("--runs", 7)).unwrap_or(7);
-        Self { megabytes: number("--megabytes", 200), runs }
+        let runs = usize::try_from(number(arguments, "--runs", 7)).unwrap_or(7);
+        Self { megabytes: number(arguments, "--megabytes", 200), runs }
     }
 }
 
@@ -31,6 +26,11 @@ impl Plan {
 pub fn option(arguments: &[String], name: &str) -> Option<String> {
     let at = arguments.iter().position(|argument| argument == name)?;
     arguments.get(at + 1).cloned()
+}
+
+/// The number behind the option `name`.
+pub fn number(arguments: &[String], name: &str, default: u64) -> u64 {
+    option(arguments, name).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// A file of generated events, one a line.
@@ -77,10 +77,17 @@ pub struct Cost {
 }
 
 /// Runs a child to its end and says what it cost; a failure ends the bench.
-pub fn cost_of(mut command: Command) -> Cost {
+pub fn cost_of(command: Command) -> Cost {
+    cost_of_child(command, |_| {})
+}
+
+/// As [`cost_of`]; `meanwhile` runs beside the child and may tell it to end.
+pub fn cost_of_child(mut command: Command, meanwhile: impl FnOnce(&Child)) -> Cost {
     let before = children_seconds();
     let started = Instant::now();
-    let status = command.status().expect("the child can be started");
+    let mut child = command.spawn().expect("the child can be started");
+    meanwhile(&child);
+    let status = child.wait().expect("a child can be waited for");
     assert!(status.success(), "{command:?} ended with {status}");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("this call has no failure");
     Cost {
@@ -101,7 +108,7 @@ fn children_seconds() -> f64 {
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// One line of a table: rate, CPU time, wall time, memory.

@@ -14,7 +14,7 @@ use super::client::wait_until;
 
 /// The rule of the main job, named so that another shipped rule changes nothing here.
 pub const RULE_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/mfa_factors_reset_attempt.toml");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
 
 /// A running `ouzel`; killed when dropped.
 pub struct Stage {
