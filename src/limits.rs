@@ -77,3 +77,19 @@ pub const SUPPRESSION_BYTES_MAX: usize = 64 << 20;
 /// Bytes that are read from a file or a pipe at once. Large enough that a read costs nothing beside
 /// what is read, small enough that the bytes are still in the second-level cache when judged.
 pub const LINE_BUFFER_BYTES: usize = 256 << 10;
+
+/// Largest file that a secret is read from, in bytes: a token with many claims has a few KiB.
+pub const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// Most workers of one instance: each is a thread with a consumer of its own.
+pub const WORKERS_MAX: u32 = 256;
+
+/// Longest topic name; Kafka's own limit.
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+
+/// Longest drain of a partition that is taken away, in ms: the group waits for it, and a member
+/// that does not poll for five minutes (`max.poll.interval.ms`) is thrown out.
+pub const REVOKE_DRAIN_MS_MAX: u32 = 240_000;
+
+/// Most outputs of one worker that may be on their way: the producer's queue takes no more.
+pub const IN_FLIGHT_MAX: u32 = 100_000;

@@ -7,6 +7,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 /// The effective configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
@@ -187,7 +190,8 @@ pub struct TopicSettings {
 }
 
 /// The consumer group protocols.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum GroupProtocol {
     /// The classic protocol, cooperative-sticky.
     #[default]
@@ -208,8 +212,9 @@ pub enum Start {
     Timestamp(i64),
 }
 
-/// `input.validate` (the same three levels as [`crate::detect::Validate`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is checked on records that no rule can match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ValidateLevel {
     /// Only candidates are read.
     Candidates,
@@ -305,7 +310,8 @@ impl Default for DeliverySettings {
 }
 
 /// The guarantees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Guarantee {
     /// Every record judged; repeats carry the same alert id.
     #[default]
@@ -341,7 +347,8 @@ impl Default for LogSettings {
 }
 
 /// How logs are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     /// One line of text per event.
     #[default]

@@ -162,3 +162,7 @@ fn raw_keys(config: &mut ClientConfig, cluster: &ClusterSettings, of: Side) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
