@@ -58,9 +58,13 @@ fn read_file(reader: &mut Reader, named: Option<&Path>) {
     let Some(path) = named.map(Path::to_owned).or_else(found) else { return };
     match files::read(&path) {
         Ok(text) => reader.file(&path, &text),
-        Err(message) => {
+        Err(fault) => {
             let origin = Origin::Argument("-c/--config, OUZEL_CONFIG".to_owned());
-            reader.faults.push(Fault { origin, key: KeyPath::default(), message });
+            reader.faults.push(Fault {
+                origin,
+                key: KeyPath::default(),
+                message: fault.to_string(),
+            });
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn run(
     shared: &Shared,
     clock: &dyn Clock,
 ) -> Result<Exit, Failure> {
-    let settings = configuration::load(shared)?.settings;
+    let settings = configuration::load_offline(shared)?.settings;
     let set = rules::load(&settings, shared)?;
     if let Some(id) = &arguments.rule {
         asked_for(&set, id)?;

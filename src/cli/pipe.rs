@@ -29,7 +29,7 @@ const RECORDS_PER_STEP: usize = 4096;
 /// # Errors
 /// Configuration (3), rules (2), a file that cannot be read or written (4).
 pub fn run(arguments: &PipeArguments, shared: &Shared) -> Result<Exit, Failure> {
-    let settings = configuration::load(shared)?.settings;
+    let settings = configuration::load_offline(shared)?.settings;
     let rules = rules::load(&settings, shared)?;
     let clock = Arc::new(SystemClock::default());
     let (inputs, flush) = inputs(&arguments.files)?;

@@ -19,7 +19,7 @@ use super::{configuration, rules};
 /// # Errors
 /// Wrong configuration (3), wrong rules or cases (2), a report that cannot be written (4).
 pub fn run(arguments: &TestArguments, shared: &Shared) -> Result<Exit, Failure> {
-    let settings = configuration::load(shared)?.settings;
+    let settings = configuration::load_offline(shared)?.settings;
     let (set, files) = match (rules::load(&settings, shared), rules::cases(&settings, shared)) {
         (Ok(set), Ok(files)) => (set, files),
         (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => return Err(failure),
