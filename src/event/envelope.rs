@@ -199,7 +199,7 @@ impl<'p, 's> Finder<'p, 's> {
             Kind::Raw(shape) => self.raw(members, shape, text, context),
             Kind::Ecs(shape) => self.emit(members, self.okta_additions, shape, text, context),
             Kind::Token => self.tokens += 1,
-            Kind::Unknown if self.unwrap(members, text, context) => {}
+            Kind::Unknown if self.open(members, text, context) => {}
             Kind::Unknown if recognise::is_event_hook(members) => self.tokens += 1,
             Kind::Unknown if context.unknown == Unknown::Refused => return false,
             Kind::Unknown => self.emit(members, self.additions, Shape::Other, text, context),
@@ -248,17 +248,17 @@ impl<'p, 's> Finder<'p, 's> {
     }
 
     /// Looks for events in what the object may wrap; false where it wraps none.
-    fn unwrap(
+    fn open(
         &mut self,
         members: &'s [Member<'s>],
         text: Text<'_, 's>,
         context: Context<'s>,
     ) -> bool {
         context.wrappers <= WRAPPER_DEPTH_MAX
-            && WRAPPERS.iter().any(|wrapper| self.unwrap_one(wrapper, members, text, context))
+            && WRAPPERS.iter().any(|wrapper| self.open_one(wrapper, members, text, context))
     }
 
-    fn unwrap_one(
+    fn open_one(
         &mut self,
         wrapper: &Wrapper,
         members: &'s [Member<'s>],
@@ -267,10 +267,10 @@ impl<'p, 's> Finder<'p, 's> {
     ) -> bool {
         let Some(value) = at(members, wrapper.path) else { return false };
         let inner = Inner { wrapper, members, text, context };
-        self.unwrap_value(value, &inner)
+        self.open_value(value, &inner)
     }
 
-    fn unwrap_value(&mut self, value: Value<'s>, inner: &Inner<'_, 's>) -> bool {
+    fn open_value(&mut self, value: Value<'s>, inner: &Inner<'_, 's>) -> bool {
         match value {
             Value::Object(object) => {
                 let context = inner.context(self.reader.arena);
@@ -279,19 +279,19 @@ impl<'p, 's> Finder<'p, 's> {
             // Texts stand side by side where the key occurs more than once.
             Value::Array(items) if items.iter().any(|item| matches!(item, Value::Text(_))) => {
                 let each = items.iter();
-                each.fold(false, |found, item| self.unwrap_value(*item, inner) | found)
+                each.fold(false, |found, item| self.open_value(*item, inner) | found)
             }
             Value::Array(items) => {
                 let page = self.page(items, inner.text());
                 let context = inner.context(self.reader.arena);
                 !page.is_empty() && self.all(&page, context)
             }
-            Value::Text(json) => self.unwrap_text(json, inner),
+            Value::Text(json) => self.open_text(json, inner),
             _ => false,
         }
     }
 
-    fn unwrap_text(&mut self, json: &'s str, inner: &Inner<'_, 's>) -> bool {
+    fn open_text(&mut self, json: &'s str, inner: &Inner<'_, 's>) -> bool {
         let json = scan::skip_blank(json);
         if !json.starts_with(['{', '[']) {
             return false;

@@ -102,8 +102,8 @@ pub fn may_be_derived(path: &FieldPath) -> bool {
     let is_below = |name: &str, other: &str| {
         name.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    let may_be = |derived: &&str| is_below(name, derived) || is_below(derived, name);
-    name.contains('*') || DERIVED.iter().any(|derived| may_be(&derived))
+    let touches = |derived: &&str| is_below(name, derived) || is_below(derived, name);
+    name.contains('*') || DERIVED.iter().any(touches)
 }
 
 #[cfg(test)]
