@@ -8,7 +8,6 @@ use super::build::hex_sha256;
 use super::encode::text_or_base64;
 use super::headers::{self, one_line, pair};
 use super::json::Json;
-use crate::event::DecodeFault;
 use crate::limits::{ERROR_DETAIL_BYTES_MAX, TRUNCATED_HEADER_BYTES_MAX};
 use crate::record::{Record, Timestamp};
 
@@ -52,21 +51,6 @@ pub const REASONS: [&str; 11] = [
     "output invalid",
     "output refused by policy",
 ];
-
-/// The reason that stands for a decode fault; one of [`REASONS`].
-#[must_use]
-pub const fn reason(fault: DecodeFault) -> &'static str {
-    match fault {
-        DecodeFault::NotJson => "not JSON",
-        DecodeFault::Truncated => "truncated",
-        DecodeFault::NotUtf8 => "not UTF-8",
-        DecodeFault::ControlByte => "control byte",
-        DecodeFault::NotAnObject => "not an object",
-        DecodeFault::TooLarge => "too large",
-        DecodeFault::TooDeep => "too deep",
-        DecodeFault::TooManyEvents => "too many events",
-    }
-}
 
 /// A dead letter.
 #[derive(Clone, Copy)]

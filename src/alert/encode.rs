@@ -261,6 +261,12 @@ impl Writer<'_> {
         if !self.is_whole() {
             json.yes_member("reduced");
         }
+        if let Some(hidden) = &self.input.decision.exception {
+            json.key("exception");
+            json.open_object();
+            json.text_member("id", &hidden.id);
+            json.close_object();
+        }
         self.facts(json);
         self.timing(json);
         json.close_object();
@@ -289,7 +295,7 @@ impl Writer<'_> {
         let query = &self.resolved.rule.query;
         json.key("match");
         json.open_array();
-        let now = self.input.record.received;
+        let now = self.input.judged;
         for clause in explain::matched(query, self.input.event, self.encoder.types(), now) {
             json.open_object();
             json.text_member("clause", &clause.clause);

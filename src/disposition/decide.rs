@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::suppression::Answer;
 use super::{
-    AlertId, ClosedGroup, Decision, Disposition, Draft, GroupKey, Limit, RecentIds, Suppression,
-    WindowState, time,
+    AlertId, ClosedGroup, Decision, Disposition, Draft, Exceptions, GroupKey, HiddenBy, Limit,
+    RecentIds, Suppression, WindowState, time,
 };
 use crate::event::Event;
 use crate::record::{Record, Timestamp};
@@ -31,6 +31,7 @@ pub struct HitContext<'a> {
 #[derive(Debug)]
 pub struct Dispositions {
     rules: Arc<RuleSet>,
+    exceptions: Arc<Exceptions>,
     recent: RecentIds,
     limit: Limit,
     suppression: Suppression,
@@ -44,12 +45,28 @@ impl Dispositions {
             recent: RecentIds::new(recent_ids_max),
             limit: Limit::new(&rules),
             suppression: Suppression::new(&rules),
+            exceptions: Arc::default(),
             rules,
         }
     }
 
+    /// The same, with exceptions that were loaded for the same rules.
+    #[must_use]
+    pub fn with_exceptions(self, exceptions: Arc<Exceptions>) -> Self {
+        Self { exceptions, ..self }
+    }
+
+    /// The exceptions.
+    #[must_use]
+    pub fn exceptions(&self) -> &Arc<Exceptions> {
+        &self.exceptions
+    }
+
     /// Decides about one hit and counts it.
     pub fn decide(&mut self, hit: &HitContext<'_>) -> Decision {
+        if let Some(hidden) = self.hidden(hit) {
+            return Decision { exception: Some(hidden), ..Decision::of(Disposition::Excepted) };
+        }
         if self.recent.contains(&hit.id) {
             return Decision::of(Disposition::Repeated);
         }
@@ -66,7 +83,13 @@ impl Dispositions {
             WindowState::FirstOver(notice) => (Disposition::OverLimit, Some(notice)),
             WindowState::Over => (Disposition::OverLimit, None),
         };
-        Decision { disposition, notice, group }
+        Decision { disposition, notice, group, exception: None }
+    }
+
+    fn hidden(&self, hit: &HitContext<'_>) -> Option<HiddenBy> {
+        let index = self.exceptions.hides(hit)?;
+        let exception = self.exceptions.get(index)?;
+        Some(HiddenBy { index, id: exception.id.as_str().into() })
     }
 
     /// Records that the alert `id` was delivered: from now on it is a repeat.

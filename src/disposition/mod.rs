@@ -15,9 +15,14 @@ pub mod time;
 pub mod schedule;
 pub mod absence;
 pub mod value_list;
+mod elastic_item;
+mod exception_toml;
+mod exception_text;
+pub mod exception;
 pub mod decide;
 
 pub use decide::{Dispositions, HitContext};
+pub use exception::{ExceptionIndex, Exceptions};
 pub use limit::{Limit, Notice, WindowState};
 pub use repeat::{AlertId, RecentIds};
 pub use suppression::{ClosedGroup, Draft, GroupKey, OpenGroup, Suppression, Term};
@@ -61,6 +66,8 @@ impl Disposition {
 pub struct Decision {
     /// What becomes of the hit.
     pub disposition: Disposition,
+    /// The exception that hides it.
+    pub exception: Option<HiddenBy>,
     /// The notice that is due with it: the hit is the first past its rule's limit.
     pub notice: Option<Notice>,
     /// The suppression group that the hit opened: its alert says so, and its closing update is to
@@ -68,5 +75,16 @@ pub struct Decision {
     pub group: Option<OpenGroup>,
 }
 
+/// The exception that hides a hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HiddenBy {
+    /// Its index, to count by.
+    pub index: ExceptionIndex,
+    /// Its id, to show.
+    pub id: std::sync::Arc<str>,
+}
+
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod exception_tests;

@@ -4,7 +4,7 @@
 //! field is missing, `@timestamp` stands in; a missing `event.ingested` is the record's own time
 //! stamp, because that is when the event came into the stream.
 
-use crate::event::{Event, FieldPath, Value};
+use crate::event::{Event, FieldPath, time_of};
 use crate::record::{Record, Timestamp};
 use crate::rule::Rule;
 
@@ -42,21 +42,9 @@ pub fn is_late(rule: &Rule, event_time: Timestamp, judged: Timestamp) -> bool {
 
 fn overridden(rule: &Rule, event: &Event<'_>, record: &Record<'_>) -> Option<Timestamp> {
     let field = rule.timestamp_override.as_deref()?;
-    let found = event.first(&FieldPath::new(field)).and_then(read);
+    let found = event.first(&FieldPath::new(field)).and_then(time_of);
     match found {
         None if field == INGESTED => Some(record_time(record)),
         found => found,
-    }
-}
-
-/// A value of a date field: ISO-8601 text with a zone, or milliseconds since the epoch.
-fn read(value: Value<'_>) -> Option<Timestamp> {
-    match value {
-        Value::Text(text) => text
-            .parse::<jiff::Timestamp>()
-            .ok()
-            .map(|time| Timestamp::from_millis(time.as_millisecond())),
-        Value::Int(millis) => Some(Timestamp::from_millis(millis)),
-        _ => None,
     }
 }

@@ -32,6 +32,7 @@ use std::ops::ControlFlow;
 pub use decode::{DecodeFault, Decoded, Scratch, SkipReason, TopicProfile, decode};
 pub use field::{FieldPath, may_be_derived, visit_members};
 pub use shape::Shape;
+pub use time::of as time_of;
 pub use types::{FieldType, FieldTypes};
 pub use value::{Member, Value};
 

@@ -10,7 +10,8 @@ use crate::record::Timestamp;
 
 /// The time that a value of `@timestamp` or `published` says: ISO-8601 (without a zone it is
 /// UTC), or milliseconds since 1970 as a number. Arrays: the first that can be read.
-pub(super) fn of(value: Value<'_>) -> Option<Timestamp> {
+#[must_use]
+pub fn of(value: Value<'_>) -> Option<Timestamp> {
     match value {
         Value::Text(text) => parse(text),
         Value::Int(millis) => Some(Timestamp::from_millis(millis)),
