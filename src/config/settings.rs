@@ -269,7 +269,7 @@ impl Default for OutputSettings {
             event_kind: "alert".to_owned(),
             key_field: None,
             pass_headers: Vec::new(),
-            include_original: true,
+            include_original: false,
             compression: "lz4".to_owned(),
             linger_ms: 1,
             create_topics: false,

@@ -10,9 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use crate::config::librdkafka::{Side, side};
-use crate::config::settings::{
-    ClusterSettings, GroupProtocol, InputSettings, SaslSettings, Settings,
-};
+use crate::config::settings::{ClusterSettings, GroupProtocol, SaslSettings, Settings};
 use crate::limits;
 
 /// How often the client reports its statistics, in ms: lag and queue lengths come from them.
@@ -40,7 +38,8 @@ const PRODUCER_QUEUE_RECORDS: usize = 200_000;
 
 /// The consumer of worker `worker`, counted from 0.
 #[must_use]
-pub fn consumer(cluster: &ClusterSettings, input: &InputSettings, worker: usize) -> ClientConfig {
+pub fn consumer(settings: &Settings, worker: usize) -> ClientConfig {
+    let (cluster, input) = (&settings.kafka, &settings.input);
     let mut config = client(cluster);
     config
         .set("group.id", &input.group)
@@ -66,7 +65,30 @@ pub fn consumer(cluster: &ClusterSettings, input: &InputSettings, worker: usize)
         config.set("group.instance.id", format!("{id}-{worker}"));
     }
     raw_keys(&mut config, cluster, Side::Consumer);
+    if let Some(hidden) = hidden_topics(settings) {
+        config.set("topic.blacklist", hidden);
+    }
     config
+}
+
+/// Where a regular expression subscribes: the topics that it must not match, because the program
+/// writes them itself. It would alert on its own alerts, for ever.
+fn hidden_topics(settings: &Settings) -> Option<String> {
+    let has_expression = settings.input.topics.iter().any(|topic| topic.starts_with('^'));
+    if !has_expression || settings.output.kafka.is_some() {
+        return None;
+    }
+    let output = &settings.output;
+    let own = [
+        Some(&output.alerts),
+        output.dead_letters.as_ref(),
+        output.overflow.as_ref(),
+        output.audit.as_ref(),
+    ];
+    // The legal characters of a topic name: only the dot means something in an expression.
+    let own = own.into_iter().flatten().map(|topic| format!("^{}$", topic.replace('.', "\\.")));
+    let configured = settings.kafka.librdkafka.get("topic.blacklist").cloned();
+    Some(configured.into_iter().chain(own).collect::<Vec<_>>().join(","))
 }
 
 /// The producer of alerts and dead letters, on the output cluster.
