@@ -6,5 +6,6 @@
 mod architecture;
 mod docs;
 mod house;
+mod rules;
 mod support;
 mod telemetry;

@@ -13,6 +13,8 @@ pub(super) struct Kind {
     pub(super) result: &'static str,
     pub(super) reason: Option<&'static str>,
     pub(super) uri: &'static str,
+    /// Whether the address is a proxy's, as JSON.
+    pub(super) is_proxy: &'static str,
     pub(super) targets: &'static [Target],
     pub(super) weight: usize,
 }
@@ -47,6 +49,7 @@ const fn kind(
         result: "SUCCESS",
         reason: None,
         uri: "/api/v1/authn",
+        is_proxy: "false",
         targets,
         weight,
     }
@@ -54,6 +57,10 @@ const fn kind(
 
 const fn failed(kind: Kind, reason: &'static str) -> Kind {
     Kind { severity: "WARN", result: "FAILURE", reason: Some(reason), ..kind }
+}
+
+const fn through_a_proxy(kind: Kind) -> Kind {
+    Kind { is_proxy: "true", ..kind }
 }
 
 /// What the MFA-reset rule looks for.
@@ -429,4 +436,11 @@ pub(super) const NEIGHBOURS: &[Kind] = &[
         1,
     ),
     kind("security.threat.detected", "Request from suspicious actor", "", &[], 1),
+    through_a_proxy(kind(
+        "user.session.start",
+        "User login to Okta",
+        "core.user_auth.login_success",
+        &[AppUser],
+        1,
+    )),
 ];

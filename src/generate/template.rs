@@ -119,6 +119,7 @@ fn raw(kind: &Kind) -> String {
         .replace("<%=result%>", kind.result)
         .replace("<%=reason%>", &quoted_or_null(kind.reason))
         .replace("<%=uri%>", kind.uri)
+        .replace("<%=proxy%>", kind.is_proxy)
         .replace("<%=targets%>", &targets.join(","))
 }
 
@@ -138,6 +139,7 @@ fn ecs(kind: &Kind) -> String {
         .replace("<%=outcome%>", outcome)
         .replace("<%=reason%>", &reason)
         .replace("<%=uri%>", kind.uri)
+        .replace("<%=proxy%>", kind.is_proxy)
         .replace("<%=targets%>", &targets.join(","))
 }
 
@@ -217,7 +219,7 @@ const RAW: &str = r#"{
 "eventType":"<%=type%>",
 "outcome":{"result":"<%=result%>","reason":<%=reason%>},
 "published":"<%published%>",
-"securityContext":{"asNumber":64496,"asOrg":"example transit","isp":"example access","domain":"example.net","isProxy":false,"ipDetails":null,"userBehaviors":[]},
+"securityContext":{"asNumber":64496,"asOrg":"example transit","isp":"example access","domain":"example.net","isProxy":<%=proxy%>,"ipDetails":null,"userBehaviors":[]},
 "severity":"<%=severity%>",
 "debugContext":{"debugData":{
   "authnRequestId":"<%word%>","deviceFingerprint":"<%hex%>","dtHash":"<%hex%>",
@@ -256,7 +258,7 @@ const ECS: &str = r#"{
   "display_message":"<%=message%>","event_type":"<%=type%>","legacy_event_type":"<%=legacy%>",
   "outcome":{"result":"<%=result%>"<%=reason%>},
   "request":{"ip_chain":[{"geographical_context":{"city":"<%city%>","country":"<%country%>","geolocation":{"lat":<%latitude%>,"lon":<%longitude%>},"postal_code":"<%postcode%>","state":"<%state%>"},"ip":"<%address%>","version":"V4"}]},
-  "security_context":{"as":{"number":64496,"organization":{"name":"example transit"}},"domain":"example.net","is_proxy":false,"isp":"example access"},
+  "security_context":{"as":{"number":64496,"organization":{"name":"example transit"}},"domain":"example.net","is_proxy":<%=proxy%>,"isp":"example access"},
   "severity":"<%=severity%>","target":[<%=targets%>],"transaction":{"id":"<%word%>","type":"WEB"},"uuid":"<%uuid%>","version":"0"},
 "related":{"ip":["<%address%>","192.0.2.1"],"user":["<%actor.name%>","<%actor.user%>"]},
 "source":{"as":{"number":64496,"organization":{"name":"example transit"}},"domain":"example.net","ip":"<%address%>","user":{"full_name":"<%actor.name%>","id":"<%actor.id%>","name":"<%actor.user%>"}},
