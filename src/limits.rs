@@ -36,8 +36,9 @@ pub const WILDCARDS_PER_VALUE_MAX: usize = 32;
 /// Longest field name of a KQL query, in bytes (Elasticsearch's own limit on names is lower).
 pub const FIELD_NAME_BYTES_MAX: usize = 512;
 
-/// Largest rule, exception or case file, in bytes.
-pub const RULE_FILE_BYTES_MAX: usize = 4 << 20;
+/// Largest rule, exception or case file, in bytes. Kibana's export of every prebuilt rule, some
+/// 10 KiB each, is one file.
+pub const RULE_FILE_BYTES_MAX: usize = 64 << 20;
 
 /// Most rules in one set.
 pub const RULES_MAX: usize = 20_000;

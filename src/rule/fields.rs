@@ -81,6 +81,12 @@ impl<'t> Fields<'t> {
         Some(text)
     }
 
+    /// A text; an empty one counts as absent, since Kibana's forms save one where nothing was
+    /// chosen.
+    pub(super) fn chosen(&mut self, table: &Table, key: &str) -> Option<String> {
+        self.text(table, key).filter(|text| !text.is_empty())
+    }
+
     pub(super) fn boolean(&mut self, table: &Table, key: &str) -> Option<bool> {
         let item = table.get(key)?;
         match item.content {

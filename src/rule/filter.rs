@@ -21,6 +21,10 @@ const QUERIES: &str =
 
 /// What `filter` asks for; `None` where it is switched off.
 pub(super) fn node(filter: &Item) -> Result<Option<Node>, FilterFault> {
+    filter_at_depth(filter, 0)
+}
+
+fn filter_at_depth(filter: &Item, depth: usize) -> Result<Option<Node>, FilterFault> {
     let table = as_table(filter, "a filter")?;
     let meta = match table.get("meta") {
         Some(item) => Some(as_table(item, "meta")?),
@@ -33,20 +37,49 @@ pub(super) fn node(filter: &Item) -> Result<Option<Node>, FilterFault> {
     if is_set("disabled") {
         return Ok(None);
     }
-    // Kibana's newer filters have their query under `query`, older ones beside `meta`.
-    let node = match table.get("query") {
-        Some(query) => clause(as_table(query, "query")?, 0)?,
-        None => clause(table, 0)?,
+    let is_combined = meta.and_then(|meta| meta.get("type"));
+    let node = match (meta, table.get("query")) {
+        // Its query is empty: the filters that it joins stand in `meta.params`.
+        (Some(meta), _) if is_combined.is_some_and(|kind| is_text(kind, "combined")) => {
+            combined(meta, depth)?
+        }
+        // Kibana's newer filters have their query under `query`, older ones beside `meta`.
+        (_, Some(query)) => clause(as_table(query, "query")?, depth)?,
+        (_, None) => clause(table, depth)?,
     };
     Ok(Some(if is_set("negate") { not(node) } else { node }))
 }
 
+/// Filters that were joined by *and* or *or* in Kibana's filter editor.
+fn combined(meta: &Table, depth: usize) -> Result<Node, FilterFault> {
+    check_depth(meta, depth)?;
+    let Some(Content::List(filters)) = meta.get("params").map(|item| &item.content) else {
+        return Err(refused(meta.at, "`combined`", "it needs a list of filters in `params`"));
+    };
+    let parts: Vec<Option<Node>> = filters
+        .iter()
+        .map(|filter| filter_at_depth(filter, depth + 1))
+        .collect::<Result<_, _>>()?;
+    let parts: Vec<Node> = parts.into_iter().flatten().collect();
+    match meta.get("relation") {
+        Some(relation) if is_text(relation, "OR") => Ok(or(parts)),
+        Some(relation) if is_text(relation, "AND") => Ok(and(parts)),
+        _ => Err(refused(meta.at, "`combined`", "its `relation` is AND or OR")),
+    }
+}
+
+/// The evaluator descends into the tree: its depth is bounded here.
+fn check_depth(table: &Table, depth: usize) -> Result<(), FilterFault> {
+    if depth <= limits::QUERY_DEPTH_MAX {
+        return Ok(());
+    }
+    let allowed = format!("at most {} levels are allowed", limits::QUERY_DEPTH_MAX);
+    Err(FilterFault { at: table.at, found: "nested too deep".to_owned(), allowed })
+}
+
 /// One query of the DSL: a table with one key, its kind.
 fn clause(table: &Table, depth: usize) -> Result<Node, FilterFault> {
-    if depth > limits::QUERY_DEPTH_MAX {
-        let allowed = format!("at most {} levels are allowed", limits::QUERY_DEPTH_MAX);
-        return Err(FilterFault { at: table.at, found: "nested too deep".to_owned(), allowed });
-    }
+    check_depth(table, depth)?;
     let mut entries =
         table.entries.iter().filter(|entry| !matches!(&*entry.name, "meta" | "$state"));
     let (Some(entry), None) = (entries.next(), entries.next()) else {

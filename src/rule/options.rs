@@ -46,7 +46,7 @@ pub(super) fn risk_score_field(fields: &mut Fields<'_>, rule: &Table) -> Option<
         fields.keys(table, "risk_score_mapping", keys::RISK_SCORE_MAPPING);
         operator(fields, table);
     }
-    fields.text(tables.first()?, "field").filter(|field| !field.is_empty())
+    fields.chosen(tables.first()?, "field")
 }
 
 /// There is one operator only.

@@ -177,15 +177,12 @@ fn rule(fields: &mut Fields<'_>, tables: &Tables<'_>) -> Rule {
                 .integer(table, "max_signals", (1, u32::MAX))
                 .unwrap_or(limits::MAX_SIGNALS_DEFAULT),
         ),
-        timestamp_override: fields.name(table, "timestamp_override"),
-        // Kibana's forms save an empty text where none was chosen.
-        rule_name_override: fields
-            .text(table, "rule_name_override")
-            .filter(|field| !field.is_empty()),
+        timestamp_override: fields.chosen(table, "timestamp_override"),
+        rule_name_override: fields.chosen(table, "rule_name_override"),
         severity_mapping: options::severity_mapping(fields, table),
         risk_score_field: options::risk_score_field(fields, table),
         suppression: options::suppression(fields, table),
-        building_block_type: fields.name(table, "building_block_type"),
+        building_block_type: fields.chosen(table, "building_block_type"),
         investigation_fields: options::investigation_fields(fields, table),
         declared_fields: options::declared_fields(fields, table),
         tags: fields.texts(table, "tags"),

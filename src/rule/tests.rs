@@ -344,6 +344,67 @@ fn a_filter_may_be_negated_or_switched_off() {
 }
 
 #[test]
+fn filters_that_were_combined_are_joined() {
+    let combined = |relation: &str| {
+        filtered(&format!(
+            "[[rule.filters]]\nquery = {{}}\n[rule.filters.meta]\ntype = \"combined\"\nrelation = \"{relation}\"\n\
+             params = [{{meta = {{negate = true}}, query = {{term = {{a = 1}}}}}}, {{meta = {{}}, query = {{exists = {{field = \"b\"}}}}}}]\n"
+        ))
+    };
+    assert_eq!(combined("OR"), "q:1 and (not a:1 or b:*)");
+    assert_eq!(combined("AND"), "q:1 and not a:1 and b:*");
+}
+
+#[test]
+fn a_deep_filter_is_refused() {
+    let deep = (0..70).fold("{\"match_all\":{}}".to_owned(), |inner, _| {
+        format!("{{\"bool\":{{\"must\":{inner}}}}}")
+    });
+    let export = format!(
+        "{{\"rule_id\":\"x\",\"name\":\"n\",\"type\":\"query\",\"description\":\"d\",\"severity\":\"low\",\
+         \"risk_score\":1,\"query\":\"\",\"filters\":[{{\"query\":{deep}}}]}}"
+    );
+    let found = shown(&loaded(&[text("r.ndjson", &export)]).expect_err("too deep"));
+    assert!(found.contains("nested too deep") || found.contains("recursion limit"), "{found}");
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_read() {
+    let body =
+        format!("\u{feff}{HEAD}query = \"\"\"\na:1 and\nb:(2\n\"\"\"\n").replace('\n', "\r\n");
+    let found = shown(&loaded(&[text("r.toml", &body)]).expect_err("the query is wrong"));
+    assert!(found.starts_with("r.toml:10: "), "{found}");
+    let whole = format!("\u{feff}{HEAD}query = \"a:1\"\n").replace('\n', "\r\n");
+    assert_eq!(loaded(&[text("r.toml", &whole)]).expect("fine").rules().len(), 1);
+}
+
+#[test]
+fn what_kibanas_forms_leave_empty_is_absent() {
+    let rule = one(
+        "query = \"a:1\"\nrule_name_override = \"\"\ntimestamp_override = \"\"\nfilters = []\nseverity_mapping = [{field = \"\", operator = \"equals\", value = \"\", severity = \"low\"}]\n",
+    );
+    assert_eq!((rule.rule_name_override, rule.timestamp_override), (None, None));
+    assert!(rule.severity_mapping.is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_loads_or_says_where_not(start in 0_usize..3000, length in 0_usize..40, junk in "[\\[\\]{}=\"'a-z.\\n#0-9]{0,12}") {
+        let file = include_str!("../../config/rules/okta/threatinsight_detection.toml");
+        let cut = |at: usize| file.char_indices().map(|(index, _)| index).nth(at).unwrap_or(file.len());
+        let (from, to) = (cut(start), cut(start + length));
+        let edited = format!("{}{junk}{}", &file[..from], &file[to..]);
+        if let Err(faults) = loaded(&[text("r.toml", &edited)]) {
+            proptest::prop_assert!(!faults.is_empty());
+            let lines = edited.lines().count() + 1;
+            proptest::prop_assert!(faults.iter().all(|fault| fault.line.is_none_or(|line| line <= lines)));
+        }
+        let broken_case = super::case::parse("r.cases.toml", &edited);
+        proptest::prop_assert!(broken_case.is_err());
+    }
+}
+
+#[test]
 fn a_filter_without_a_sound_form_refuses_the_rule() {
     let check = |query: &str, expected: &str| {
         let found =
