@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod config;
 mod docs;
 mod house;
 mod rules;

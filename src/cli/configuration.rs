@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::args::{LogFormatArgument, Shared};
 use super::exit::{Exit, Failure};
 use super::files;
-use crate::config::{self, Fault, KeyPath, Origin, Reader, Secrets, Settings, Surroundings, Tree};
+use crate::config::{
+    self, Configuration, Fault, KeyPath, Origin, Reader, Secrets, Settings, Surroundings, Tree,
+};
 
 /// Where a configuration file is looked for when none is named, in this order.
 pub const PLACES: [&str; 2] = ["ouzel.toml", "/etc/ouzel/ouzel.toml"];
@@ -17,6 +19,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What was written, and where.
     pub written: Tree,
+    /// The file, where there is one.
+    pub file: Option<PathBuf>,
 }
 
 /// Loads the configuration of a command that connects: its secrets are read.
@@ -24,7 +28,7 @@ pub struct Loaded {
 /// # Errors
 /// Every fault of it at once (3).
 pub fn load(shared: &Shared) -> Result<Loaded, Failure> {
-    load_with(shared, &Surroundings::of_process(Secrets::Read))
+    without_faults(read(shared, Secrets::Read))
 }
 
 /// Loads the configuration of a command that connects nowhere: its secrets are left where they
@@ -33,40 +37,60 @@ pub fn load(shared: &Shared) -> Result<Loaded, Failure> {
 /// # Errors
 /// Every other fault of it at once (3).
 pub fn load_offline(shared: &Shared) -> Result<Loaded, Failure> {
-    load_with(shared, &Surroundings::of_process(Secrets::Leave))
+    without_faults(read(shared, Secrets::Leave))
 }
 
-fn load_with(shared: &Shared, surroundings: &Surroundings) -> Result<Loaded, Failure> {
+/// Reads the configuration. Where it has faults, defaults stand in for what is wrong.
+#[must_use]
+pub fn read(shared: &Shared, secrets: Secrets) -> (Loaded, Option<Failure>) {
+    let surroundings = Surroundings::of_process(secrets);
     let mut reader = Reader::default();
-    read_file(&mut reader, shared.config.as_deref());
-    read_environment(&mut reader, surroundings);
+    let file = read_file(&mut reader, shared.config.as_deref());
+    read_environment(&mut reader, &surroundings);
     for assignment in &shared.sets {
         reader.assignment("--set", assignment);
     }
     read_options(&mut reader, shared);
-    match config::finish(reader, surroundings) {
-        Ok((settings, written)) => Ok(Loaded { settings, written }),
-        Err(faults) => {
-            let faults = faults.iter().map(|fault| format!("configuration: {fault}")).collect();
-            Err(Failure::all(Exit::Configuration, faults))
-        }
+    let Configuration { settings, written, faults } = config::finish(reader, &surroundings);
+    let mut faults: Vec<String> =
+        faults.iter().map(|fault| format!("configuration: {fault}")).collect();
+    if secrets == Secrets::Read {
+        faults.extend(refused_by_the_client(&settings));
     }
+    let failure = (!faults.is_empty()).then(|| Failure::all(Exit::Configuration, faults));
+    (Loaded { settings, written, file }, failure)
 }
 
-fn read_file(reader: &mut Reader, named: Option<&Path>) {
+fn without_faults((loaded, failure): (Loaded, Option<Failure>)) -> Result<Loaded, Failure> {
+    failure.map_or(Ok(loaded), Err)
+}
+
+/// What the client library says of the raw keys' values.
+#[cfg(feature = "kafka")]
+fn refused_by_the_client(settings: &Settings) -> Vec<String> {
+    crate::kafka::settings::refused(settings)
+        .into_iter()
+        .map(|fault| format!("configuration: {fault}"))
+        .collect()
+}
+
+#[cfg(not(feature = "kafka"))]
+fn refused_by_the_client(_settings: &Settings) -> Vec<String> {
+    Vec::new()
+}
+
+fn read_file(reader: &mut Reader, named: Option<&Path>) -> Option<PathBuf> {
     let found = || PLACES.iter().map(PathBuf::from).find(|path| path.exists());
-    let Some(path) = named.map(Path::to_owned).or_else(found) else { return };
+    let path = named.map(Path::to_owned).or_else(found)?;
     match files::read(&path) {
         Ok(text) => reader.file(&path, &text),
         Err(fault) => {
             let origin = Origin::Argument("-c/--config, OUZEL_CONFIG".to_owned());
-            reader.faults.push(Fault {
-                origin,
-                key: KeyPath::default(),
-                message: fault.to_string(),
-            });
+            let message = fault.to_string();
+            reader.faults.push(Fault { origin, key: KeyPath::default(), message });
         }
     }
+    Some(path)
 }
 
 fn read_environment(reader: &mut Reader, surroundings: &Surroundings) {

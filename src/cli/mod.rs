@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod cases;
+pub mod check;
 pub mod exit;
 pub mod explain;
 pub mod configuration;
@@ -53,6 +54,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Generate(generate) => generate::run(generate, &clock),
         Command::Pipe(pipe) => pipe::run(pipe, &arguments.shared),
         Command::Test(test) => test::run(test, &arguments.shared),
+        Command::Check(check) => check::run(check, &arguments.shared),
         Command::Explain(explain) => explain::run(explain, &arguments.shared, &clock),
         _ => Err(Failure::new(Exit::Configuration, "not yet")),
     }

@@ -26,13 +26,22 @@ pub use secret::{Secrets, Surroundings};
 pub use settings::Settings;
 pub use tree::{Reader, Tree};
 
-/// What `reader` has read: as settings, and as written.
-///
-/// # Errors
-/// Everything that is wrong with it, in the order of layers and lines.
-pub fn finish(reader: Reader, surroundings: &Surroundings) -> Result<(Settings, Tree), Vec<Fault>> {
-    let Reader { tree, mut faults, .. } = reader;
-    let (settings, found) = validate::validate(&tree, surroundings);
+/// What was read, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// What it means; where a value has a fault, its default stands in.
+    pub settings: Settings,
+    /// What was written, and where.
+    pub written: Tree,
+    /// Everything that is wrong, in the order of layers and lines.
+    pub faults: Vec<Fault>,
+}
+
+/// Makes sense of what `reader` has read.
+#[must_use]
+pub fn finish(reader: Reader, surroundings: &Surroundings) -> Configuration {
+    let Reader { tree: written, mut faults, .. } = reader;
+    let (settings, found) = validate::validate(&written, surroundings);
     // A value that could not be read is missing: that is no second fault.
     let is_known = |fault: &Fault| {
         faults.iter().any(|known| !known.key.parts().is_empty() && fault.key.is_within(&known.key))
@@ -40,5 +49,5 @@ pub fn finish(reader: Reader, surroundings: &Surroundings) -> Result<(Settings, 
     let (_, new): (Vec<_>, Vec<_>) = found.into_iter().partition(is_known);
     faults.extend(new);
     faults.sort_by_key(|fault| fault.origin.rank());
-    if faults.is_empty() { Ok((settings, tree)) } else { Err(faults) }
+    Configuration { settings, written, faults }
 }

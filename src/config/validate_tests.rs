@@ -15,7 +15,8 @@ fn surroundings() -> Surroundings {
 fn load(text: &str) -> Result<Settings, Vec<Fault>> {
     let mut reader = Reader::default();
     reader.file(Path::new("conf/ouzel.toml"), text);
-    finish(reader, &surroundings()).map(|(settings, _)| settings)
+    let found = finish(reader, &surroundings());
+    if found.faults.is_empty() { Ok(found.settings) } else { Err(found.faults) }
 }
 
 fn settings(text: &str) -> Settings {

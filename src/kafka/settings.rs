@@ -8,6 +8,7 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 
 use crate::config::librdkafka::{Side, side};
 use crate::config::settings::{ClusterSettings, GroupProtocol, SaslSettings, Settings};
@@ -117,6 +118,35 @@ pub fn admin(cluster: &ClusterSettings) -> ClientConfig {
     let mut config = client(cluster);
     raw_keys(&mut config, cluster, Side::Both);
     config
+}
+
+/// What the client library says of raw keys whose value it does not take.
+#[must_use]
+pub fn refused(settings: &Settings) -> Vec<String> {
+    let output = if settings.output.kafka.is_some() { "output.kafka" } else { "kafka" };
+    let clients = [
+        ("kafka", &settings.kafka, consumer(settings, 0)),
+        (output, settings.output_cluster(), producer(settings)),
+    ];
+    let mut faults = Vec::new();
+    for (table, cluster, config) in clients {
+        // One key at a time: the library stops at the first fault.
+        for key in cluster.librdkafka.keys() {
+            let Some(value) = config.get(key) else { continue };
+            let alone = ClientConfig::new().set(key, value).create_native_config();
+            let fault = match alone {
+                Err(KafkaError::ClientConfig(_, reason, _, _)) => {
+                    format!("{table}.librdkafka.{key:?}: {reason}")
+                }
+                Err(other) => format!("{table}.librdkafka.{key:?}: {other}"),
+                Ok(_) => continue,
+            };
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+    }
+    faults
 }
 
 /// What all clients of a cluster have in common.

@@ -209,3 +209,23 @@ fn an_expression_never_matches_the_topics_that_are_written() {
     settings.output.kafka = Some(ClusterSettings::default());
     check(&consumer(&settings, 0), &[("topic.blacklist", "^okta-test")]);
 }
+
+#[test]
+fn a_value_that_the_library_does_not_take_is_a_fault() {
+    let mut settings = Settings::default();
+    assert_eq!(refused(&settings), Vec::<String>::new());
+    let mut set = |key: &str, value: &str| {
+        settings.kafka.librdkafka.insert(key.to_owned(), value.to_owned());
+    };
+    set("batch.size", "0");
+    set("check.crcs", "perhaps");
+    set("retry.backoff.ms", "x");
+    set("socket.keepalive.enable", "true");
+    let faults = refused(&settings);
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    for key in ["batch.size", "check.crcs", "retry.backoff.ms"] {
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(&format!("kafka.librdkafka.{key:?}: ")))
+        );
+    }
+}
