@@ -381,6 +381,7 @@ fn run_history(kinds: &[Vec<u8>], acts: &[Act]) {
         check_committed(&mut bench, &owed);
     }
     bench.worker.sink().set_fate(Fate::Deliver);
+    bench.worker.source().fail_commits(0);
     let rest: Vec<_> = (0..3).filter(|number| !held.contains(number)).map(partition).collect();
     bench.worker.source().assign(&rest);
     bench.worker.source().end();
@@ -394,9 +395,14 @@ fn run_history(kinds: &[Vec<u8>], acts: &[Act]) {
     assert_eq!(arrived(bench.worker.sink()), all, "everything owed arrives, and nothing else");
 }
 
+/// `OUZEL_HISTORIES=20000 cargo test --test main worker` is the long form.
+fn histories() -> u32 {
+    std::env::var("OUZEL_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(250)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 64,
+        cases: histories(),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
