@@ -7,8 +7,6 @@ mod architecture;
 mod config;
 mod docs;
 mod house;
-mod pipe;
 mod rules;
 mod support;
 mod telemetry;
-mod worker;

@@ -10,6 +10,7 @@ use ouzel::cli::exit::Exit;
 use ouzel::cli::{self, cases, rules};
 use ouzel::config::Settings;
 use ouzel::detect::{Detector, Validate};
+use ouzel::disposition::Exceptions;
 use ouzel::event::{Scratch, TopicProfile};
 use ouzel::generate::{Generator, Options, Shape};
 use ouzel::pipeline::setup;
@@ -43,7 +44,8 @@ fn shipped_cases() -> Vec<CaseFile> {
 /// Runs `files` on `set` and panics with every case that failed, explained.
 fn all_as_expected(set: &Arc<RuleSet>, files: &[CaseFile]) -> usize {
     let settings = Settings::default();
-    let suites = cases::run(&settings, set, files).unwrap_or_else(|failure| panic!("{failure}"));
+    let suites = cases::run(&settings, set, &Exceptions::default(), files)
+        .unwrap_or_else(|failure| panic!("{failure}"));
     let checked = suites.iter().flat_map(|suite| &suite.checked);
     let failed: String = checked
         .clone()

@@ -198,7 +198,8 @@ impl Writer<'_> {
         json.key("kibana.alert.ancestors");
         json.open_array();
         json.open_object();
-        let id = self.input.event.text(self.encoder.event_id());
+        let event = self.input.event;
+        let id = event.text(self.encoder.event_id()).or(event.okta_uuid);
         if let Some(id) = id.filter(|id| self.is_whole() || id.len() <= REDUCED_TEXT_BYTES_MAX) {
             json.text_member("id", id);
         }

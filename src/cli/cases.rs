@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::exit::{Exit, Failure};
 use super::rules::is_beside;
 use crate::config::Settings;
-use crate::detect::{Detector, Outcome, Validate, Verdict, explain};
+use crate::detect::{Detector, Hit, Outcome, Validate, Verdict, explain};
+use crate::disposition::{AlertId, Exceptions, HitContext};
 use crate::event::{FieldTypes, Scratch, TopicProfile, decode};
 use crate::pipeline::setup;
 use crate::record::{NoHeaders, Position, Record, Timestamp};
@@ -64,11 +65,12 @@ impl Suite<'_> {
 pub fn run<'a>(
     settings: &Settings,
     rules: &'a Arc<RuleSet>,
+    exceptions: &Exceptions,
     files: &'a [CaseFile],
 ) -> Result<Vec<Suite<'a>>, Failure> {
     let mut suites: Vec<Suite<'a>> =
         rules.rules().iter().map(|rule| Suite { rule, checked: Vec::new() }).collect();
-    let mut bench = Bench::new(settings, rules);
+    let mut bench = Bench::new(settings, rules, exceptions);
     let mut faults = Vec::new();
     for (file, case) in
         files.iter().flat_map(|file| file.cases.iter().map(move |case| (file, case)))
@@ -127,18 +129,19 @@ fn owner<'a>(rules: &'a RuleSet, file: &CaseFile, case: &Case) -> Owner<'a> {
 /// The detector under test, and what it reuses.
 struct Bench<'a> {
     settings: &'a Settings,
+    exceptions: &'a Exceptions,
     detector: Detector,
     types: FieldTypes,
     scratch: Scratch,
 }
 
 impl<'a> Bench<'a> {
-    fn new(settings: &'a Settings, rules: &Arc<RuleSet>) -> Self {
+    fn new(settings: &'a Settings, rules: &Arc<RuleSet>, exceptions: &'a Exceptions) -> Self {
         let types = setup::field_types(settings, rules);
         // A case is read to its end, so that "unreadable" means what the bytes say and does not
         // depend on which other rules are loaded.
         let detector = Detector::new(Arc::clone(rules), &types, Validate::Full);
-        Self { settings, detector, types, scratch: Scratch::default() }
+        Self { settings, exceptions, detector, types, scratch: Scratch::default() }
     }
 
     fn check(&mut self, index: RuleIndex, rule: &Rule, case: &Case) -> Option<Mismatch> {
@@ -146,15 +149,22 @@ impl<'a> Bench<'a> {
         let profile = self.profile(case);
         let verdict = self.detector.inspect(&record, &profile, &mut self.scratch);
         let hits = verdict.hits.iter().filter(|hit| hit.rule == index).count();
-        if is_expected(&case.expect, &verdict, hits) {
+        let hider = |hit: &Hit| hider(self.exceptions, &verdict, hit, &record);
+        let by: Vec<Option<&str>> =
+            verdict.hits.iter().filter(|hit| hit.rule == index).map(hider).collect();
+        let wanted = case.excepted_by.as_deref();
+        let is_hidden = wanted.is_none() || by.iter().all(|hider| *hider == wanted);
+        if is_expected(&case.expect, &verdict, hits) && is_hidden {
             return None;
         }
-        let found = found(&verdict, hits);
-        Some(Mismatch {
-            expected: expected(&case.expect),
-            found,
-            explanation: self.explanation(rule, &record, &profile),
-        })
+        let mut found = found(&verdict, hits);
+        let mut expected = expected(&case.expect);
+        let other = by.iter().find(|hider| **hider != wanted);
+        if let Some((wanted, hider)) = wanted.zip(other) {
+            expected.push_str(&format!(", excepted by {wanted}"));
+            found.push_str(&format!(", excepted by {}", hider.unwrap_or("nothing")));
+        }
+        Some(Mismatch { expected, found, explanation: self.explanation(rule, &record, &profile) })
     }
 
     fn profile(&self, case: &Case) -> TopicProfile {
@@ -182,6 +192,19 @@ impl<'a> Bench<'a> {
         }
         text
     }
+}
+
+/// The id of the exception that hides the hit.
+fn hider<'e>(
+    exceptions: &'e Exceptions,
+    verdict: &Verdict<'_>,
+    hit: &Hit,
+    record: &Record<'_>,
+) -> Option<&'e str> {
+    let event = verdict.events.get(hit.event as usize)?;
+    let id = AlertId([0; 32]);
+    let context = HitContext { id, rule: hit.rule, event, record, judged: NOW };
+    exceptions.get(exceptions.hides(&context)?).map(|exception| exception.id.as_str())
 }
 
 fn record(case: &Case) -> Record<'_> {

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use super::args::{CheckArguments, Shared};
 use super::configuration::{self, Loaded};
 use super::exit::{Exit, Failure};
-use super::rules;
 use super::terminal::{Color, Paint, print, print_error};
+use super::{exceptions, rules};
+use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Secrets, schema, show};
 use crate::detect::{Detector, Validate};
+use crate::disposition::Exceptions;
 use crate::pipeline::setup;
 use crate::rule::RuleSet;
 
@@ -22,7 +24,11 @@ use crate::rule::RuleSet;
 /// # Errors
 /// Every fault of the rules (2), of the configuration (3, also where both have faults) and, when
 /// asked, of the cluster (4).
-pub fn run(arguments: &CheckArguments, shared: &Shared) -> Result<Exit, Failure> {
+pub fn run(
+    arguments: &CheckArguments,
+    shared: &Shared,
+    clock: &dyn Clock,
+) -> Result<Exit, Failure> {
     if arguments.schema {
         return document(&format!("{:#}\n", schema::schema()));
     }
@@ -33,10 +39,14 @@ pub fn run(arguments: &CheckArguments, shared: &Shared) -> Result<Exit, Failure>
         false => Ok(Vec::new()),
     };
     let configuration = wrong.map_or(Ok(()), Err);
-    let rules = rules::load(&loaded.settings, shared);
-    let ((), (rules, topics)) = both(configuration, both(rules, topics))?;
-    let warnings = warnings(&loaded.settings);
-    report(arguments, shared, &Findings { loaded: &loaded, rules, topics, warnings: &warnings })?;
+    let judges = rules::load(&loaded.settings, shared).and_then(|rules| {
+        exceptions::load(&loaded.settings, &rules).map(|exceptions| (rules, exceptions))
+    });
+    let ((), ((rules, exceptions), topics)) = both(configuration, both(judges, topics))?;
+    let mut warnings = warnings(&loaded.settings);
+    warnings.extend(exceptions::warnings(&exceptions, clock.wall()));
+    let findings = Findings { loaded: &loaded, rules, exceptions, topics, warnings: &warnings };
+    report(arguments, shared, &findings)?;
     let is_fault = arguments.strict && !warnings.is_empty();
     Ok(if is_fault { Exit::Findings } else { Exit::Fine })
 }
@@ -54,6 +64,7 @@ fn both<A, B>(left: Result<A, Failure>, right: Result<B, Failure>) -> Result<(A,
 struct Findings<'a> {
     loaded: &'a Loaded,
     rules: Arc<RuleSet>,
+    exceptions: Arc<Exceptions>,
     topics: Vec<String>,
     warnings: &'a [String],
 }
@@ -81,7 +92,7 @@ fn document(text: &str) -> Result<Exit, Failure> {
 
 /// The report, for people.
 fn text(findings: &Findings<'_>, paint: Paint) -> String {
-    let Findings { loaded, rules, topics, warnings } = findings;
+    let Findings { loaded, rules, exceptions, topics, warnings } = findings;
     let mut text = String::new();
     let file = loaded
         .file
@@ -97,6 +108,9 @@ fn text(findings: &Findings<'_>, paint: Paint) -> String {
     }
     for (name, reason) in extracted(&loaded.settings, rules) {
         let _ = writeln!(text, "    every record is decoded for {name:?}: {reason}");
+    }
+    if !exceptions.list().is_empty() {
+        let _ = writeln!(text, "{fine}  exceptions: {} loaded", exceptions.list().len());
     }
     for topic in topics {
         let _ = writeln!(text, "{fine}  {topic}");

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod cases;
 pub mod check;
+pub mod exceptions;
 pub mod exit;
 pub mod explain;
 pub mod configuration;
@@ -54,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Generate(generate) => generate::run(generate, &clock),
         Command::Pipe(pipe) => pipe::run(pipe, &arguments.shared),
         Command::Test(test) => test::run(test, &arguments.shared),
-        Command::Check(check) => check::run(check, &arguments.shared),
+        Command::Check(check) => check::run(check, &arguments.shared, &clock),
         Command::Explain(explain) => explain::run(explain, &arguments.shared, &clock),
         _ => Err(Failure::new(Exit::Configuration, "not yet")),
     }

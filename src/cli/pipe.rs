@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::args::{PipeArguments, Shared};
 use super::exit::{Exit, Failure};
-use super::{configuration, rules, terminal, version};
+use super::{configuration, exceptions, rules, terminal, version};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::disposition::Disposition;
@@ -35,6 +35,7 @@ pub fn run(arguments: &PipeArguments, shared: &Shared) -> Result<Exit, Failure> 
     let (inputs, flush) = inputs(&arguments.files)?;
     let (dead_letters, form) = dead_letters(&arguments.dead_letters)?;
     let options = JudgeOptions {
+        exceptions: exceptions::load(&settings, &rules)?,
         dead_letters: form,
         build_version: version::VERSION.to_owned(),
         build_commit: version::COMMIT.to_owned(),

@@ -12,7 +12,7 @@ use super::args::{Shared, TestArguments};
 use super::cases::{self, Checked, Suite};
 use super::exit::{Exit, Failure};
 use super::terminal::{self, Color, Paint};
-use super::{configuration, rules};
+use super::{configuration, exceptions, rules};
 
 /// Runs the cases.
 ///
@@ -25,7 +25,8 @@ pub fn run(arguments: &TestArguments, shared: &Shared) -> Result<Exit, Failure> 
         (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => return Err(failure),
         (Err(left), Err(right)) => return Err(left.and(right)),
     };
-    let suites = cases::run(&settings, &set, &files)?;
+    let exceptions = exceptions::load(&settings, &set)?;
+    let suites = cases::run(&settings, &set, &exceptions, &files)?;
     if let Some(path) = &arguments.junit {
         write_junit(path, &suites, arguments.strict.into())?;
     }

@@ -142,6 +142,10 @@ pub struct OutputTable {
     pub alerts: Option<String>,
     /// The topic of records that could not be judged, or "discard".
     pub dead_letters: Option<String>,
+    /// The topic of alerts past a rule's limit; without it, the alert topic, marked.
+    pub overflow: Option<String>,
+    /// The topic of hits that an exception hides; without it, they are only counted.
+    pub audit: Option<String>,
     /// The value of event.kind in alerts.
     #[schemars(extend("enum" = ["alert", "signal"]))]
     pub event_kind: Option<String>,

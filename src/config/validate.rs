@@ -120,7 +120,7 @@ impl Check<'_> {
         }
         Settings {
             rules: paths(file.rules.as_ref()),
-            exceptions: self.exceptions(file.exceptions.as_ref()),
+            exceptions: paths(file.exceptions.as_ref()),
             rule_overrides: self.rule_overrides(&file.rule),
             field_types: file
                 .field_types
@@ -134,13 +134,6 @@ impl Check<'_> {
             input,
             output,
         }
-    }
-
-    fn exceptions(&mut self, paths: Option<&Vec<FilePath>>) -> Vec<PathBuf> {
-        if paths.is_some_and(|paths| !paths.is_empty()) {
-            self.fault("exceptions", "this version reads no exceptions; leave the list empty");
-        }
-        Vec::new()
     }
 
     fn input(&mut self, table: &InputTable, defaults: InputSettings) -> InputSettings {
@@ -264,6 +257,10 @@ impl Check<'_> {
             let hint = "; \"discard\" drops records that cannot be judged";
             named.push(("output.dead_letters", topic, hint));
         }
+        let others = [("output.overflow", &table.overflow), ("output.audit", &table.audit)];
+        for (key, topic) in others.into_iter().filter_map(|(key, it)| Some((key, it.clone()?))) {
+            named.push((key, topic, "; leave it out to do without"));
+        }
         self.output_topics(&named, table, input);
         let kafka = table.kafka.as_ref().map(|cluster| {
             if cluster.brokers.is_none() {
@@ -277,8 +274,8 @@ impl Check<'_> {
             kafka,
             alerts,
             dead_letters,
-            overflow: None,
-            audit: None,
+            overflow: table.overflow.clone(),
+            audit: table.audit.clone(),
             event_kind: table.event_kind.clone().unwrap_or(defaults.event_kind),
             key_field: self.key_field(table.key_field.as_ref()),
             pass_headers: self.pass_headers(table.pass_headers.as_ref()),

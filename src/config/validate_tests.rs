@@ -108,6 +108,8 @@ fn topics_and_names_are_checked() {
     one("[input]\ninstance_id = 'a b'\n", &["input.instance_id", "letters"]);
     one("[output]\nalerts = ''\n", &["output.alerts", "must not be empty"]);
     one("[output]\ndead_letters = ''\n", &["output.dead_letters", "\"discard\""]);
+    one("[output]\naudit = 'okta-alerts'\n", &["output.audit", "topic of output.alerts as well"]);
+    one("[output]\noverflow = ''\n", &["output.overflow", "leave it out"]);
     one("[output]\ndead_letters = 'okta-alerts'\n", &["topic of output.alerts as well"]);
     one("[output]\nalerts = 'okta'\n", &["is an input topic as well"]);
     one("[input.topic.oktaa]\nokta = true\n", &["input.topic.oktaa", "did you mean \"okta\"?"]);
@@ -136,7 +138,6 @@ fn numbers_have_bounds() {
 #[test]
 fn what_is_not_there_is_refused() {
     one("[delivery]\nguarantee = 'exactly-once'\n", &["allowed are \"at-least-once\""]);
-    one("exceptions = ['x']\n", &["exceptions", "this version"]);
     one("[field_types]\n\"a.b\" = 'nested'\n", &["field_types.\"a.b\"", "\"keyword\""]);
     one("[http]\nlisten = 'localhost:1'\n", &["http.listen", "127.0.0.1:9847", "off"]);
     one(

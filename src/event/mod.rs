@@ -24,7 +24,6 @@ mod forgiving;
 mod tree;
 mod envelope;
 mod recognise;
-mod wrapping;
 mod okta;
 mod time;
 

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::tally::{DeliveredAlert, Tally};
 use crate::alert::{AlertEncoder, AlertId, AlertInput, DeadLetter, Encoded};
 use crate::detect::{Detector, Hit, Outcome, Verdict};
-use crate::disposition::{Disposition, Dispositions, HitContext};
+use crate::disposition::{ClosedGroup, Disposition, Dispositions, HitContext};
 use crate::event::{DecodeFault, TopicProfile};
-use crate::record::Record;
+use crate::record::{Record, Timestamp};
 use crate::rule::RuleSet;
 use crate::sink::Target;
 
@@ -25,6 +25,17 @@ pub struct Judge {
     profiles: BTreeMap<String, Arc<TopicProfile>>,
     other_topics: Arc<TopicProfile>,
     dead_letters: DeadLetterForm,
+    audit: Audit,
+}
+
+/// What becomes of a hit that an exception hides, beside being counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audit {
+    /// Nothing.
+    #[default]
+    Counted,
+    /// It goes to the audit target, with the id of the exception.
+    Published,
 }
 
 /// What a dead letter looks like.
@@ -57,6 +68,10 @@ pub enum Note {
     Alert(AlertId, DeliveredAlert),
     /// A notice that a rule passed its limit.
     Notice,
+    /// A hit that an exception hides.
+    Audit,
+    /// The closing update of an alert whose suppression group is over.
+    Update,
     /// A record that could not be judged.
     DeadLetter(DecodeFault),
 }
@@ -68,6 +83,8 @@ impl Note {
         match self {
             Self::Alert(..) => "alert",
             Self::Notice => "notice",
+            Self::Audit => "audit record",
+            Self::Update => "update of an alert",
             Self::DeadLetter(_) => "dead letter",
         }
     }
@@ -87,7 +104,14 @@ impl Judge {
         let profiles =
             profiles.into_iter().map(|(topic, profile)| (topic, Arc::new(profile))).collect();
         let other_topics = Arc::default();
-        Self { detector, encoder, dispositions, profiles, other_topics, dead_letters }
+        let audit = Audit::default();
+        Self { detector, encoder, dispositions, profiles, other_topics, dead_letters, audit }
+    }
+
+    /// The same, with hits that an exception hides going where `audit` says.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
     }
 
     /// The rules that it judges by.
@@ -141,13 +165,28 @@ impl Judge {
         let decision = self.dispositions().decide(&context);
         let disposition = decision.disposition;
         tally.hits.add(hit.rule, disposition);
+        if let Some(hidden) = &decision.exception {
+            tally.exceptions.push(Arc::clone(&hidden.id));
+        }
+        let input = AlertInput { rule: hit.rule, event, record, judged, decision: &decision };
         let target = match disposition {
             Disposition::Published => Target::Alerts,
             Disposition::OverLimit => Target::Overflow,
+            Disposition::Excepted if self.audit == Audit::Published => {
+                let encoded = self.encoder.encode(id, &input);
+                return prepared.push(Prepared {
+                    target: Target::Audit,
+                    encoded,
+                    note: Note::Audit,
+                });
+            }
             Disposition::Excepted | Disposition::Repeated | Disposition::Suppressed => return,
         };
-        let input = AlertInput { rule: hit.rule, event, record, judged, decision: &decision };
         let encoded = self.encoder.encode(id, &input);
+        if let Some(group) = &decision.group {
+            let draft = self.encoder.draft(id, &input);
+            self.dispositions().keep(group.key, draft);
+        }
         let about = DeliveredAlert {
             rules: Arc::clone(self.rules()),
             rule: hit.rule,
@@ -160,6 +199,29 @@ impl Judge {
             let encoded = self.encoder.encode_notice(notice, judged);
             prepared.push(Prepared { target: Target::Alerts, encoded, note: Note::Notice });
         }
+    }
+
+    /// The updates of alerts whose suppression groups are over at `now`.
+    #[must_use]
+    pub fn updates(&self, now: Timestamp) -> Vec<Prepared> {
+        let closed = self.dispositions().due(now);
+        self.update_each(closed, now)
+    }
+
+    /// The updates of all alerts whose suppression groups are open, at the end.
+    #[must_use]
+    pub fn last_updates(&self, now: Timestamp) -> Vec<Prepared> {
+        let closed = self.dispositions().close_all();
+        self.update_each(closed, now)
+    }
+
+    fn update_each(&self, closed: Vec<ClosedGroup>, now: Timestamp) -> Vec<Prepared> {
+        let update = |group| Prepared {
+            target: Target::Alerts,
+            encoded: self.encoder.encode_update(group, now),
+            note: Note::Update,
+        };
+        closed.into_iter().map(update).collect()
     }
 
     fn dead_letter(

@@ -29,7 +29,7 @@ pub mod setup;
 #[cfg(feature = "kafka")]
 pub mod driver;
 
-pub use judge::{DeadLetterForm, Judge};
+pub use judge::{Audit, DeadLetterForm, Judge};
 pub use state::{Bounds, Ending, Holds};
 pub use tally::Tally;
 pub use worker::{Step, Worker, WorkerOptions};

@@ -5,20 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::judge::{DeadLetterForm, Judge};
+use super::judge::{Audit, DeadLetterForm, Judge};
 use super::state::Bounds;
 use crate::alert::{AlertEncoder, EncoderOptions};
 use crate::config::Settings;
 use crate::config::settings::{DeliverySettings, TopicSettings, ValidateLevel};
 use crate::detect::{Detector, Validate};
-use crate::disposition::Dispositions;
+use crate::disposition::{Dispositions, Exceptions};
 use crate::event::{FieldType, FieldTypes, TopicProfile};
 use crate::limits;
 use crate::rule::RuleSet;
 
 /// What the command adds to the settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct JudgeOptions {
+    /// The exceptions, loaded for the same rules.
+    pub exceptions: Arc<Exceptions>,
     /// The id of the input cluster; empty where the input is no cluster.
     pub cluster: String,
     /// What dead letters look like.
@@ -39,12 +41,18 @@ pub fn judge(settings: &Settings, rules: Arc<RuleSet>, options: JudgeOptions) ->
         ValidateLevel::Full => Validate::Full,
     };
     let detector = Detector::new(Arc::clone(&rules), &types, validate);
-    let dispositions = Dispositions::new(Arc::clone(&rules), limits::RECENT_IDS_MAX);
+    let dispositions = Dispositions::new(Arc::clone(&rules), limits::RECENT_IDS_MAX)
+        .with_exceptions(Arc::clone(&options.exceptions));
     let dead_letters = options.dead_letters;
     let encoder = AlertEncoder::new(rules, types, encoder_options(settings, options));
     let profiles =
         settings.input.topic.iter().map(|(topic, about)| (topic.clone(), profile(about))).collect();
+    let audit = match settings.output.audit {
+        Some(_) => Audit::Published,
+        None => Audit::Counted,
+    };
     Judge::new(detector, encoder, Arc::new(Mutex::new(dispositions)), profiles, dead_letters)
+        .with_audit(audit)
 }
 
 /// The field types that hold for `rules`: the built-in table, what the rules' files declare about

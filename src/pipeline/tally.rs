@@ -24,6 +24,10 @@ pub struct Tally {
     pub decoded: [u64; Shape::ALL.len()],
     /// Hits, by rule and disposition.
     pub hits: HitCounts,
+    /// The exception of each hit that one hid.
+    pub exceptions: Vec<Arc<str>>,
+    /// Closing updates of alerts that were delivered.
+    pub updates: u64,
     /// Alerts that were delivered.
     pub delivered: Vec<DeliveredAlert>,
     /// Notices (a rule passed its limit) that were delivered.
@@ -236,6 +240,8 @@ impl Tally {
         self.candidates = 0;
         self.decoded = Default::default();
         self.hits.clear();
+        self.exceptions.clear();
+        self.updates = 0;
         self.delivered.clear();
         self.notices = 0;
         self.dead_letters = Default::default();

@@ -197,12 +197,6 @@ impl<S: Source, K: Sink> Worker<S, K> {
         self.desk.sink
     }
 
-    /// Ends here and now, as a crash would: what is in flight is not waited for and nothing is
-    /// committed. Hands the source and the sink back as they are.
-    pub fn abandon(self) -> (S, K) {
-        (self.source, self.desk.sink)
-    }
-
     /// Carries out the effects that are due, and those that follow from them.
     fn carry_out(&mut self) {
         while !self.desk.effects.is_empty() {
@@ -370,6 +364,8 @@ impl<K: Sink> Desk<K> {
                 self.tally.delivered.push(about);
             }
             Note::Notice => self.tally.notices += 1,
+            Note::Update => self.tally.updates += 1,
+            Note::Audit => {}
             Note::DeadLetter(fault) => self.tally.dead_letter(fault),
         }
         self.apply(Input::Delivered(ticket));

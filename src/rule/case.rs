@@ -12,6 +12,7 @@
 //! expect = "hit"               # hit, clean, unreadable or skipped
 //! event = { outcome = { result = "FAILURE" } }     # laid over the base
 //! without = ["client.zone"]    # optional: taken away again
+//! excepted_by = "identity-desk" # optional, with hit: the exception that must hide it
 //! ```
 //!
 //! Where the exact bytes matter, `payload` (or `payload_base64`) stands in place of `event`.
@@ -30,6 +31,7 @@ const TOP: &[&str] = &["base", "case", "rule"];
 const CASE: &[&str] = &[
     "event",
     "events",
+    "excepted_by",
     "expect",
     "index",
     "name",
@@ -64,6 +66,8 @@ pub struct Case {
     pub rule_id: Option<String>,
     /// What must come out.
     pub expect: Expectation,
+    /// The exception that must hide every hit, where the case says so.
+    pub excepted_by: Option<String>,
     /// The payload that is judged.
     pub payload: Vec<u8>,
     /// The topic whose configuration applies; `None`: none.
@@ -134,6 +138,7 @@ fn case(fields: &mut Fields<'_>, table: &Table, base: Option<&Json>) -> Case {
         line: 0,
         rule_id: fields.name(table, "rule"),
         expect: expectation(fields, table),
+        excepted_by: fields.name(table, "excepted_by"),
         payload: payload(fields, table, base),
         topic: fields.name(table, "topic"),
         index: fields.name(table, "index"),
@@ -151,6 +156,7 @@ fn expectation(fields: &mut Fields<'_>, table: &Table) -> Expectation {
         }
     };
     belongs("events", "hit");
+    belongs("excepted_by", "hit");
     belongs("reason", "unreadable");
     match expect.as_str() {
         "hit" => Expectation::Hit { events },
@@ -292,6 +298,8 @@ mod tests {
         check(&format!("{HEAD}evnt = {{}}\n"), &["x.cases.toml:5: unknown key `evnt`", "`event`?"]);
         check(&format!("{BASE}{HEAD}{HEAD}"), &["each case of a file needs a name of its own"]);
         check(&format!("{BASE}{HEAD}without = [\"z\"]"), &["it names nothing"]);
+        let hidden = format!("{BASE}{}excepted_by = \"e\"", HEAD.replace("hit", "clean"));
+        check(&hidden, &["it belongs to expect = \"hit\""]);
         check(&format!("{BASE}{HEAD}reason = \"x\""), &["it belongs to expect = \"unreadable\""]);
         check(HEAD, &["`event` is `given 0 times`"]);
         check(&format!("{HEAD}payload = \"\"\nevent = {{}}"), &["given 2 times"]);

@@ -1,4 +1,3 @@
 //! What several test modules share.
 
-pub mod okta;
 pub mod source;
