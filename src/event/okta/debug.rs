@@ -34,8 +34,7 @@ pub(super) fn debug_data<'s>(
         let log_only = at(flattened, &["logOnlySecurityData", "risk", name]);
         log_only.or_else(|| at(flattened, &["risk", name]))
     };
-    let behaviors = at(flattened, &["behaviors"]).filter(|found| !found.members().is_empty());
-    let behaviors = behaviors.or_else(|| at(flattened, &["logOnlySecurityData", "behaviors"]));
+    let behaviors = at(flattened, &["behaviors"]);
     let picked = [
         ("risk_behaviors", behaviors.and_then(|found| positive(arena, found.members()))),
         ("risk_level", risk("level")),
