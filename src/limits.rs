@@ -17,6 +17,10 @@ pub const EVENT_DEPTH_MAX: usize = 64;
 /// Most levels of wrapping around an event (a JSON string in a wrapper in a wrapper).
 pub const WRAPPER_DEPTH_MAX: usize = 4;
 
+/// Most memory that the events of one record may take beyond the record's own values, in bytes: an
+/// envelope's fields are copied into each event of a page, so a small record can ask for a lot.
+pub const EVENTS_BYTES_MAX: usize = 256 << 20;
+
 /// Most memory that a worker's decoding keeps from one record to the next, in bytes: enough for
 /// records of a mebibyte, so that one huge record does not stay in the resident set for ever.
 pub const SCRATCH_BYTES_KEPT_MAX: usize = 16 << 20;

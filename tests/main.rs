@@ -7,6 +7,8 @@ mod architecture;
 mod config;
 mod docs;
 mod house;
+mod pipe;
 mod rules;
 mod support;
 mod telemetry;
+mod worker;

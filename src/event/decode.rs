@@ -90,7 +90,8 @@ pub enum DecodeFault {
     /// JSON, but neither an object nor an array of objects.
     #[error("not an object")]
     NotAnObject,
-    /// Larger than [`crate::limits::PAYLOAD_BYTES_MAX`].
+    /// Larger than [`crate::limits::PAYLOAD_BYTES_MAX`], or its events together larger than
+    /// [`crate::limits::EVENTS_BYTES_MAX`].
     #[error("too large")]
     TooLarge,
     /// Nested deeper than [`crate::limits::EVENT_DEPTH_MAX`], or wrapped more often than

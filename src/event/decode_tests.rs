@@ -106,6 +106,7 @@ fn the_number_of_events_is_bounded() {
     fault_after(page(most + 1), most, DecodeFault::TooManyEvents);
     fault_after(vec![RAW; most + 5].join("\n"), most, DecodeFault::TooManyEvents);
     fault_after("{}".repeat(1_000_000), most, DecodeFault::TooManyEvents);
+    fault("[null]", DecodeFault::NotAnObject);
 }
 
 #[test]
@@ -145,6 +146,33 @@ fn no_event_is_lost_to_one_odd_field() {
     field(r#"["\ud800","\"\\\/\b\f\n\r\t\u00e9"]"#, json!(["\u{fffd}", "\"\\/\u{8}\u{c}\n\r\té"]));
     let found = event(r#"{"\ud800":1,"\ud800":2}"#);
     assert_eq!(found.fields, json!({"\u{fffd}": [1, 2]}));
+}
+
+#[test]
+fn the_memory_of_a_record_s_events_is_bounded() {
+    let envelope: String = (0..100_000).map(|number| format!("\"k{number}\":{{}},")).collect();
+    let page = vec![RAW; EVENTS_PER_RECORD_MAX].join(",");
+    let payload = format!("{{{envelope}\"message\":[{page}]}}");
+    let outcome = outcome_only(payload.as_bytes());
+    assert_eq!(outcome.1, Some(DecodeFault::TooLarge));
+    assert!(outcome.0 > 1, "what was read before counts");
+}
+
+/// The number of events and the fault, without a copy of the events.
+fn outcome_only(payload: &[u8]) -> (usize, Option<DecodeFault>) {
+    let mut scratch = Scratch::default();
+    let decoded = decode(&record(Some(payload)), &TopicProfile::default(), &mut scratch);
+    (decoded.events.len(), decoded.fault)
+}
+
+#[test]
+fn duplicates_in_duplicates_take_bounded_time() {
+    let doubled =
+        (0..18).fold("1".to_owned(), |inner, _| format!("{{\"a\":{inner},\"a\":{inner}}}"));
+    assert_eq!(outcome_only(doubled.as_bytes()), (1, None));
+    let odd = (0..60).fold("1e999".repeat(1), |inner, _| format!("[{inner}]"));
+    let wide = format!("{{\"a\":{odd},\"b\":\"{}\"}}", "x".repeat(1 << 20));
+    assert_eq!(outcome_only(wide.as_bytes()), (1, None));
 }
 
 #[test]

@@ -18,8 +18,9 @@ use super::decode::{Reader, SkipReason, TopicProfile};
 use super::recognise::{self, Kind, Topic, WRAPPERS, Wrapper};
 use super::shape::Shape;
 use super::value::{Member, Value, at, member};
+use super::wrapping::{Context, Inner, Text};
 use super::{Arena, DecodeFault, Event, okta, scan, time, tree};
-use crate::limits::{EVENTS_PER_RECORD_MAX, WRAPPER_DEPTH_MAX};
+use crate::limits::{EVENTS_BYTES_MAX, EVENTS_PER_RECORD_MAX, WRAPPER_DEPTH_MAX};
 use crate::record::Timestamp;
 
 /// Finds the events of one record.
@@ -35,48 +36,12 @@ pub(super) struct Finder<'p, 's> {
     fault: Option<DecodeFault>,
     tokens: usize,
     nulls: usize,
-}
-
-/// Where an object stands: in which wrappers, and what is to become of it when nobody knows it.
-#[derive(Clone, Copy)]
-struct Context<'s> {
-    wrappers: usize,
-    /// The outermost wrapper's shape.
-    shape: Option<Shape>,
-    /// What survives of the wrappers, the inner ones first.
-    envelope: &'s [Member<'s>],
-    unknown: Unknown,
-}
-
-/// What becomes of an object that holds no Okta event.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unknown {
-    /// It is an event as it stands.
-    Stands,
-    /// It is refused, so that what it stands in is judged instead.
-    Refused,
+    /// The arena's size before any event was made.
+    bytes_before: usize,
 }
 
 /// A value with its JSON text, where that is known.
 type Piece<'s> = (Value<'s>, Option<&'s str>);
-
-/// The text of an object, found only when it is asked for.
-#[derive(Clone, Copy)]
-enum Text<'a, 's> {
-    Whole(Option<&'s str>),
-    Within(&'a Self, &'static [&'static str]),
-}
-
-impl<'s> Text<'_, 's> {
-    fn find(self) -> Option<&'s str> {
-        match self {
-            Self::Whole(text) => text,
-            Self::Within(outer, path) => {
-                path.iter().try_fold(outer.find()?, |text, name| scan::member(text, name))
-            }
-        }
-    }
-}
 
 /// How far a [`Finder`] had come, to go back to.
 struct Mark {
@@ -103,18 +68,19 @@ impl<'p, 's> Finder<'p, 's> {
             fault: None,
             tokens: 0,
             nulls: 0,
+            bytes_before: arena.allocated_bytes(),
             reader,
         }
     }
 
     /// Finds the events in the values of a record.
     pub(super) fn record(&mut self, values: &[(Value<'s>, &'s str)]) {
-        let pieces = self.pieces(values);
-        let said = pieces.iter().filter(|(value, _)| *value != Value::Null).copied();
-        let said: ArenaVec<'s, Piece<'s>> = said.collect_in(self.reader.arena);
-        self.nulls = pieces.len() - said.len();
-        let context = Context { wrappers: 0, shape: None, envelope: &[], unknown: Unknown::Stands };
-        self.all(&said, context);
+        let said = values.iter().filter(|(value, _)| *value != Value::Null).copied();
+        let said: ArenaVec<'s, (Value<'s>, &'s str)> = said.collect_in(self.reader.arena);
+        self.nulls = values.len() - said.len();
+        let pieces = self.pieces(&said);
+        let context = Context { wrappers: 0, shape: None, envelope: &[], topic: self.topic };
+        self.all(&pieces, context);
     }
 
     /// The events, what went wrong, and why there are none where there are none.
@@ -146,51 +112,32 @@ impl<'p, 's> Finder<'p, 's> {
         with_text.collect_in(self.reader.arena)
     }
 
-    /// The events in all of `pieces`; false where there are none and unknown objects are refused.
+    /// The events in all of `pieces`; whether one of them is Okta's.
     fn all(&mut self, pieces: &[Piece<'s>], context: Context<'s>) -> bool {
-        let mark = self.mark();
-        let found = self.count(pieces, context);
-        if context.unknown == Unknown::Stands || found == pieces.len() {
-            return true;
-        }
-        self.go_back(mark);
-        if found == 0 {
-            return false;
-        }
-        // Okta events among others: the others are events as well.
-        self.count(pieces, Context { unknown: Unknown::Stands, ..context });
-        true
-    }
-
-    fn count(&mut self, pieces: &[Piece<'s>], context: Context<'s>) -> usize {
-        let mut found = 0;
-        for piece in pieces {
-            if self.fault == Some(DecodeFault::TooManyEvents) {
-                return pieces.len();
+        let mut is_okta = false;
+        for (value, text) in pieces {
+            if self.is_full() {
+                break;
             }
-            found += usize::from(self.one(*piece, context));
-        }
-        found
-    }
-
-    fn one(&mut self, (value, text): Piece<'s>, context: Context<'s>) -> bool {
-        match (value, context.unknown) {
-            (Value::Object(members), _) => self.object(members, Text::Whole(text), context),
-            (_, Unknown::Refused) => false,
-            (_, Unknown::Stands) => {
-                self.fail(DecodeFault::NotAnObject);
-                true
+            match value {
+                Value::Object(members) => {
+                    is_okta |= self.object(members, Text::Whole(*text), context);
+                }
+                _ => self.fail(DecodeFault::NotAnObject),
             }
         }
+        is_okta
     }
 
+    /// The events in an object; whether one of them is Okta's. An object that holds no event is one
+    /// itself: who called takes that back where it is judged as a part of something else.
     fn object(
         &mut self,
         members: &'s [Member<'s>],
         text: Text<'_, 's>,
         context: Context<'s>,
     ) -> bool {
-        let kind = recognise::kind(members, self.topic);
+        let kind = recognise::kind(members, context.topic);
         if kind != Kind::Unknown && context.wrappers > WRAPPER_DEPTH_MAX {
             self.fail(DecodeFault::TooDeep);
             return true;
@@ -201,8 +148,10 @@ impl<'p, 's> Finder<'p, 's> {
             Kind::Token => self.tokens += 1,
             Kind::Unknown if self.open(members, text, context) => {}
             Kind::Unknown if recognise::is_event_hook(members) => self.tokens += 1,
-            Kind::Unknown if context.unknown == Unknown::Refused => return false,
-            Kind::Unknown => self.emit(members, self.additions, Shape::Other, text, context),
+            Kind::Unknown => {
+                self.emit(members, self.additions, Shape::Other, text, context);
+                return false;
+            }
         }
         true
     }
@@ -230,11 +179,13 @@ impl<'p, 's> Finder<'p, 's> {
         text: Text<'_, 's>,
         context: Context<'s>,
     ) {
-        if self.events.len() >= EVENTS_PER_RECORD_MAX {
-            self.fail(DecodeFault::TooManyEvents);
-            return;
-        }
         let arena = self.reader.arena;
+        if self.events.len() >= EVENTS_PER_RECORD_MAX {
+            return self.fail(DecodeFault::TooManyEvents);
+        }
+        if arena.allocated_bytes().saturating_sub(self.bytes_before) > EVENTS_BYTES_MAX {
+            return self.fail(DecodeFault::TooLarge);
+        }
         let fields = tree::overlay(arena, fields, context.envelope);
         let fields = tree::overlay(arena, fields, additions);
         self.events.push(Event {
@@ -267,7 +218,12 @@ impl<'p, 's> Finder<'p, 's> {
     ) -> bool {
         let Some(value) = at(members, wrapper.path) else { return false };
         let inner = Inner { wrapper, members, text, context };
-        self.open_value(value, &inner)
+        let mark = self.mark();
+        let is_okta = self.open_value(value, &inner);
+        if !is_okta {
+            self.go_back(mark);
+        }
+        is_okta
     }
 
     fn open_value(&mut self, value: Value<'s>, inner: &Inner<'_, 's>) -> bool {
@@ -279,12 +235,12 @@ impl<'p, 's> Finder<'p, 's> {
             // Texts stand side by side where the key occurs more than once.
             Value::Array(items) if items.iter().any(|item| matches!(item, Value::Text(_))) => {
                 let each = items.iter();
-                each.fold(false, |found, item| self.open_value(*item, inner) | found)
+                each.fold(false, |is_okta, item| self.open_value(*item, inner) | is_okta)
             }
             Value::Array(items) => {
                 let page = self.page(items, inner.text());
                 let context = inner.context(self.reader.arena);
-                !page.is_empty() && self.all(&page, context)
+                self.all(&page, context) || inner.is_delivery() && !page.is_empty()
             }
             Value::Text(json) => self.open_text(json, inner),
             _ => false,
@@ -299,15 +255,23 @@ impl<'p, 's> Finder<'p, 's> {
         let values = self.reader.values(json);
         let pieces = self.pieces(&values.found);
         let context = inner.context(self.reader.arena);
-        let found = !pieces.is_empty() && self.all(&pieces, context);
-        let is_okta = self.topic == Topic::Okta || recognise::claims_okta(inner.members);
+        let mark = self.mark();
+        let is_okta = self.all(&pieces, context);
+        if !is_okta {
+            self.go_back(mark);
+        }
         match values.fault {
-            Some(fault) if found || is_okta => {
+            Some(fault) if is_okta || inner.topic() == Topic::Okta => {
                 self.fail(fault);
                 true
             }
-            _ => found,
+            _ => is_okta,
         }
+    }
+
+    /// Whether the record has all the events that it may have: the rest is not looked at.
+    fn is_full(&self) -> bool {
+        matches!(self.fault, Some(DecodeFault::TooManyEvents | DecodeFault::TooLarge))
     }
 
     fn fail(&mut self, fault: DecodeFault) {
@@ -322,51 +286,6 @@ impl<'p, 's> Finder<'p, 's> {
         self.events.truncate(mark.events);
         self.fault = mark.fault;
         self.tokens = mark.tokens;
-    }
-}
-
-/// A wrapper that is being looked into.
-struct Inner<'a, 's> {
-    wrapper: &'a Wrapper,
-    members: &'s [Member<'s>],
-    text: Text<'a, 's>,
-    context: Context<'s>,
-}
-
-impl<'s> Inner<'_, 's> {
-    fn context(&self, arena: &'s Arena) -> Context<'s> {
-        let shape = (self.wrapper.shape)(self.members);
-        let is_delivery = shape == Shape::EventHook && recognise::is_event_hook(self.members);
-        Context {
-            wrappers: self.context.wrappers + 1,
-            shape: self.context.shape.or(Some(shape)),
-            envelope: tree::overlay(arena, self.surviving(arena, shape), self.context.envelope),
-            // What an event hook delivers is Okta's, known or not.
-            unknown: if is_delivery { Unknown::Stands } else { Unknown::Refused },
-        }
-    }
-
-    /// What the wrapper itself adds to the event.
-    fn surviving(&self, arena: &'s Arena, shape: Shape) -> &'s [Member<'s>] {
-        let members = self.members.iter().filter(|m| recognise::survives(m, self.wrapper, shape));
-        let members = members.map(|member| match (member.name, member.value) {
-            ("event", Value::Object(inner)) => {
-                let inner = inner.iter().filter(|member| member.name != "original").copied();
-                let inner: ArenaVec<'s, Member<'s>> = inner.collect_in(arena);
-                Member { name: member.name, value: Value::Object(inner.into_bump_slice()) }
-            }
-            _ => *member,
-        });
-        let members: ArenaVec<'s, Member<'s>> = members.collect_in(arena);
-        members.into_bump_slice()
-    }
-
-    /// The text of what is wrapped. Filebeat keeps the event's own beside the object it made.
-    fn text(&self) -> Text<'_, 's> {
-        match (self.wrapper.path, at(self.members, &["event", "original"])) {
-            (["json"], Some(Value::Text(original))) => Text::Whole(Some(original)),
-            (path, _) => Text::Within(&self.text, path),
-        }
     }
 }
 

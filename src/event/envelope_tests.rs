@@ -29,7 +29,9 @@ fn wrapped(shape: Shape, raw: &str) -> String {
         Shape::Filebeat => format!(
             r#"{{{AGENT},"event":{{"module":"okta","dataset":"okta.system","original":{text}}},"fileset":{{"name":"system"}},"json":{raw}}}"#
         ),
-        Shape::Wrapped => format!(r#"{{{AGENT},"log":{text},"kubernetes":{{"pod":"p"}}}}"#),
+        Shape::Wrapped => format!(
+            r#"{{{AGENT},"log":{text},"kubernetes":{{"pod":"p"}},"host":"h","source":"s","index":1}}"#
+        ),
         Shape::EventHook => format!(
             r#"{{"eventType":"com.okta.event_hook","eventTypeVersion":"1.0","cloudEventsVersion":"0.1","contentType":"application/json","eventId":"e","eventTime":"2026-01-02T00:00:00Z","source":"https://example.okta.com/api/v1/eventHooks/who1","data":{{"events":[{raw}]}}}}"#
         ),
@@ -103,7 +105,9 @@ fn what_an_envelope_says_in_ecs_survives() {
     assert!(agent.at("@metadata").is_null());
     assert_eq!(event(wrapped(Shape::Wrapped, RAW)).at("kubernetes.pod"), "p");
     // `source` and `host` of these are no ECS: the event's own `source.*` stands.
-    for shape in [Shape::SplunkHec, Shape::EventBridge, Shape::CloudEvents, Shape::EventHook] {
+    for shape in
+        [Shape::SplunkHec, Shape::EventBridge, Shape::CloudEvents, Shape::EventHook, Shape::Wrapped]
+    {
         let found = event(wrapped(shape, RAW));
         assert_eq!(found.at("source.ip"), "192.0.2.1", "{shape:?}");
         assert!(found.at("host").is_null() && found.at("index").is_null(), "{shape:?}");
@@ -158,6 +162,8 @@ fn objects_of_others_are_judged_as_they_stand() {
         r#"{"message":"[]","data":{},"json":[],"detail":[]}"#,
         r#"{"event":{"action":"login"},"user":{"name":"x"}}"#,
         r#"{"data":{"events":[{"a":1}]}}"#,
+        r#"{"eventType":"sale","severity":"high","target":"x","amount":3}"#,
+        r#"{"message":[{"a":1},7],"host":"h"}"#,
     ] {
         let found = event(payload);
         let expected: Json = serde_json::from_str(payload).expect("the test's JSON is JSON");
@@ -256,6 +262,13 @@ fn nested(levels: usize) -> String {
             quoted(&inner)
         )
     })
+}
+
+#[test]
+fn what_an_envelope_says_is_okta_s_needs_no_more_than_the_event_type() {
+    let bare = quoted(r#"{"eventType":"a.b"}"#);
+    check(&format!(r#"{{"event.dataset":"okta.system","message":{bare}}}"#), Shape::Agent, "a.b");
+    assert_eq!(event(format!(r#"{{"message":{bare}}}"#)).shape, Shape::Other);
 }
 
 #[test]

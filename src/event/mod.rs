@@ -24,6 +24,7 @@ mod forgiving;
 mod tree;
 mod envelope;
 mod recognise;
+mod wrapping;
 mod okta;
 mod time;
 

@@ -6,24 +6,21 @@
 use super::shape::Shape;
 use super::value::{Member, Value, at, member};
 
-/// Members that Okta's System Log events have; two of them beside `eventType` tell such an event
-/// from the events of others that have an `eventType` too.
-const OKTA_MEMBERS: [&str; 14] = [
+/// Members that hardly anything but Okta's System Log has; two of them beside `eventType` tell its
+/// events from those of others that have an `eventType` too.
+const DISTINCTIVE: [&str; 8] = [
     "uuid",
     "published",
     "actor",
-    "client",
-    "outcome",
-    "target",
     "displayMessage",
     "legacyEventType",
-    "severity",
-    "transaction",
     "debugContext",
     "authenticationContext",
     "securityContext",
-    "request",
 ];
+
+/// Members of its events that others may have as well; three of both kinds will do.
+const COMMON: [&str; 6] = ["client", "outcome", "target", "severity", "transaction", "request"];
 
 /// The outer `eventType` of an event hook's delivery. It names the delivery, never the action.
 const EVENT_HOOK: &str = "com.okta.event_hook";
@@ -70,8 +67,11 @@ fn is_raw(members: &[Member<'_>], topic: Topic) -> bool {
     if !has_text(event_type, |text| !text.is_empty()) || is_event_hook(members) {
         return false;
     }
-    let known = members.iter().filter(|member| OKTA_MEMBERS.contains(&member.name));
-    topic == Topic::Okta || known.take(2).count() == 2
+    let among = |names: &[&str]| {
+        members.iter().filter(|member| names.contains(&member.name)).take(3).count()
+    };
+    let distinctive = among(&DISTINCTIVE);
+    topic == Topic::Okta || distinctive >= 2 || distinctive + among(&COMMON) >= 3
 }
 
 fn is_ecs(members: &[Member<'_>]) -> bool {
@@ -157,18 +157,19 @@ const CARRIED: [&str; 13] = [
     "tags",
 ];
 
-/// Members of a wrapper that say nothing of the event: its own plumbing.
-const PLUMBING: [&str; 3] = ["@metadata", "@version", "json"];
+/// Objects of a wrapper that say nothing of the event: its own plumbing.
+const PLUMBING: [&str; 2] = ["@metadata", "json"];
 
-/// Whether a member of a wrapper becomes part of the event.
+/// Whether a member of a wrapper becomes part of the event. Texts and numbers do not: a `host` or
+/// `source` that is no object is no ECS, and an index of ECS documents would refuse it.
 pub(super) fn survives(member: &Member<'_>, wrapper: &Wrapper, shape: Shape) -> bool {
-    let is_object = matches!(member.value, Value::Object(_));
     if wrapper.path == [member.name] || PLUMBING.contains(&member.name) {
         return false;
     }
+    let is_object = matches!(member.value, Value::Object(_));
     match shape {
         Shape::Agent | Shape::Filebeat | Shape::Wrapped => {
-            is_object || !matches!(member.name, "message" | "log" | "event")
+            is_object || member.name == "@timestamp" || is_carried(member)
         }
         _ => is_carried(member),
     }
@@ -176,9 +177,11 @@ pub(super) fn survives(member: &Member<'_>, wrapper: &Wrapper, shape: Shape) -> 
 
 /// Whether a member that stands beside a System Log event's own belongs to ECS.
 pub(super) fn is_carried(member: &Member<'_>) -> bool {
-    let is_list = matches!(member.value, Value::Array(_) | Value::Text(_));
-    let is_object = matches!(member.value, Value::Object(_));
-    CARRIED.contains(&member.name) && (is_object || member.name == "tags" && is_list)
+    match member.value {
+        Value::Object(_) => CARRIED.contains(&member.name),
+        Value::Array(_) | Value::Text(_) => member.name == "tags",
+        _ => false,
+    }
 }
 
 /// Whether the value is, or as an array holds, a text that passes `test`.

@@ -197,6 +197,12 @@ impl<S: Source, K: Sink> Worker<S, K> {
         self.desk.sink
     }
 
+    /// Ends here and now, as a crash would: what is in flight is not waited for and nothing is
+    /// committed. Hands the source and the sink back as they are.
+    pub fn abandon(self) -> (S, K) {
+        (self.source, self.desk.sink)
+    }
+
     /// Carries out the effects that are due, and those that follow from them.
     fn carry_out(&mut self) {
         while !self.desk.effects.is_empty() {

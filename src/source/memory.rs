@@ -143,6 +143,12 @@ impl MemorySource {
         }
     }
 
+    /// The client dies: nothing is assigned any more, and nobody is told.
+    pub fn crash(&mut self) {
+        self.assigned.clear();
+        self.events.clear();
+    }
+
     /// Lets the next commits fail.
     pub const fn fail_commits(&mut self, count: usize) {
         self.commits_to_fail = count;

@@ -1,0 +1,59 @@
+//! What a source says besides records: partitions come and go, commits end, things break.
+
+use std::sync::Arc;
+
+/// One partition of one topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+/// What a source says besides records.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceEvent {
+    /// These partitions may be taken from; the source has begun to. An empty list says that the
+    /// group was joined and that there is nothing to take (yet).
+    Assigned(Vec<Partition>),
+    /// These partitions are to be given back: the source lends no more of them and keeps them
+    /// until [`Source::release`], so that their outputs can be drained and committed before.
+    Revoked(Vec<Partition>),
+    /// These partitions are gone already: drop their state, commit nothing, then release.
+    Lost(Vec<Partition>),
+    /// How a [`CommitMode::Async`] commit ended; the error says why, in one line. A commit that
+    /// lost a race with a rebalance ended well: repeats follow, no loss.
+    Committed(Result<(), String>),
+    /// There will be no more records (files, a closed pipe).
+    Ended,
+    /// No broker can be reached.
+    BrokersDown,
+    /// A broker can be reached again.
+    BrokersUp,
+}
+
+/// Whether a commit waits for the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitMode {
+    /// Returns at once; how it ended comes as a [`SourceEvent::Committed`].
+    Async,
+    /// Returns when the broker has answered.
+    Sync,
+}
+
+/// What a source cannot recover from by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Reading a file or a pipe failed.
+    #[error("read {name}: {cause}")]
+    Read {
+        /// The file's name.
+        name: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The Kafka client says that it cannot go on.
+    #[error("{0}")]
+    Client(String),
+}

@@ -1,0 +1,417 @@
+//! The worker between a source and a sink in memory: rebalances, failures, crashes. Nothing lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ouzel::config::Settings;
+use ouzel::pipeline::setup::{self, JudgeOptions};
+use ouzel::pipeline::{Bounds, Ending, Judge, Step, Worker, WorkerOptions};
+use ouzel::record::Timestamp;
+use ouzel::sink::Target;
+use ouzel::sink::memory::{Fate, MemoryOutput, MemorySink};
+use ouzel::source::memory::{MemoryRecord, MemorySource};
+use ouzel::source::{Partition, SourceEvent};
+use proptest::prelude::*;
+
+use crate::support::okta;
+
+const OPTIONS: WorkerOptions = WorkerOptions {
+    bounds: Bounds {
+        in_flight_max: 8,
+        revoke_drain: Duration::from_secs(10),
+        shutdown_drain: Duration::from_secs(20),
+        commit_interval: Duration::from_secs(1),
+    },
+    records_max: 16,
+    idle_wait: Duration::ZERO,
+    busy_wait: Duration::ZERO,
+};
+
+fn judge() -> Arc<Judge> {
+    Arc::new(setup::judge(&Settings::default(), okta::rules(), JudgeOptions::default()))
+}
+
+fn partition(number: i32) -> Partition {
+    Partition { topic: "okta".into(), partition: number }
+}
+
+/// A worker with a clock of its own.
+struct Bench {
+    worker: Worker<MemorySource, MemorySink>,
+    now: Duration,
+}
+
+impl Bench {
+    fn new(source: MemorySource, sink: MemorySink) -> Self {
+        Self { worker: Worker::new(source, sink, judge(), OPTIONS), now: Duration::ZERO }
+    }
+
+    fn step(&mut self) -> Step {
+        self.now += Duration::from_millis(100);
+        self.worker.step(self.now)
+    }
+
+    fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            self.step();
+        }
+    }
+
+    /// Steps until the end, which must come.
+    fn end(&mut self) -> Ending {
+        for _ in 0..1000 {
+            if let Step::Ended(ending) = self.step() {
+                return ending;
+            }
+        }
+        panic!("the worker does not end");
+    }
+
+    fn alerts(&mut self) -> Vec<String> {
+        ids(self.worker.sink().delivered())
+    }
+}
+
+/// The ids of the alerts among `outputs`.
+fn ids(outputs: &[MemoryOutput]) -> Vec<String> {
+    let named = |output: &MemoryOutput| {
+        let (_, id) = output.headers.iter().find(|(name, _)| name == "ouzel.alert.id")?;
+        Some(String::from_utf8(id.clone()?).expect("ids are hex"))
+    };
+    outputs
+        .iter()
+        .filter(|output| output.target != Target::DeadLetters)
+        .filter(|output| !output.headers.iter().any(|(name, _)| name.contains("notice")))
+        .filter_map(named)
+        .collect()
+}
+
+fn source_of(payloads: &[String]) -> MemorySource {
+    let mut source = MemorySource::new();
+    for payload in payloads {
+        source.push(&partition(0), MemoryRecord::of(payload.as_bytes()));
+    }
+    source.assign(&[partition(0)]);
+    source
+}
+
+#[test]
+fn the_watermark_waits_for_the_delivery() {
+    let payloads = [okta::clean("c1"), okta::hit("h1"), okta::clean("c2")];
+    let mut bench = Bench::new(source_of(&payloads), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(30);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+    assert_eq!(bench.worker.in_flight(), 1);
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(30);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(3));
+    assert_eq!(bench.alerts(), [okta::alert_id("h1")]);
+}
+
+#[test]
+fn a_tally_counts_each_record_once() {
+    let page = format!("[{},{}]", okta::hit("p1"), okta::clean("p2"));
+    let payloads = [okta::clean("c1"), okta::hit("h1"), page, String::new(), "{\"a\":".to_owned()];
+    let mut source = source_of(&payloads);
+    source.set_received(Timestamp::from_millis(1_767_225_600_000));
+    source.end();
+    let mut bench = Bench::new(source, MemorySink::default());
+    assert_eq!(bench.end(), Ending::Exhausted);
+    let tally = bench.worker.tally();
+    let topic = &tally.topics[0];
+    assert_eq!((topic.clean, topic.hit, topic.unreadable, topic.skipped), (1, 2, 1, 1));
+    let bytes: usize = payloads.iter().map(String::len).sum();
+    assert_eq!(topic.payload_bytes, bytes as u64);
+    assert_eq!(tally.delivered.len(), 2);
+    assert_eq!(tally.hits.iter().map(|(.., hits)| hits).sum::<u64>(), 2);
+    assert_eq!(tally.dead_letters.iter().sum::<u64>(), 1);
+    assert_eq!(tally.skipped.iter().sum::<u64>(), 1);
+    assert!(tally.candidates >= 2);
+    assert!(tally.commits >= 1);
+}
+
+#[test]
+fn an_unreadable_record_is_a_dead_letter_byte_for_byte() {
+    let mut source = MemorySource::new();
+    let record = MemoryRecord {
+        key: Some(b"key".to_vec()),
+        payload: Some(b"{\"cut\": \"off".to_vec()),
+        headers: vec![("h".to_owned(), Some(b"v".to_vec()))],
+        ..MemoryRecord::default()
+    };
+    source.push(&partition(0), record.clone());
+    source.assign(&[partition(0)]);
+    source.end();
+    let mut bench = Bench::new(source, MemorySink::default());
+    assert_eq!(bench.end(), Ending::Exhausted);
+    let [letter] = bench.worker.sink().delivered() else { panic!("one dead letter") };
+    assert_eq!(letter.target, Target::DeadLetters);
+    assert_eq!((&letter.key, &letter.value), (&record.key, &record.payload));
+    assert_eq!(letter.headers.first(), record.headers.first());
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+}
+
+#[test]
+fn a_repeat_is_left_out_once_its_alert_is_delivered_and_not_before() {
+    let payloads: Vec<String> = (0..3).map(|_| okta::hit("same")).collect();
+    let mut bench = Bench::new(source_of(&payloads), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(2);
+    // In flight is not delivered: all of them are published.
+    assert_eq!(bench.worker.in_flight(), 3);
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(2);
+    bench.worker.source().push(&partition(0), MemoryRecord::of(okta::hit("same")));
+    bench.steps(20);
+    assert_eq!(bench.alerts().len(), 3);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(4));
+}
+
+#[test]
+fn a_failed_delivery_holds_its_offset_and_ends_the_worker() {
+    let payloads = [okta::clean("c"), okta::hit("h1"), okta::hit("h2"), okta::clean("c")];
+    let mut bench = Bench::new(source_of(&payloads), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(1);
+    bench.worker.sink().set_fate(Fate::FailOldest("too large".to_owned()));
+    bench.steps(1);
+    bench.worker.sink().set_fate(Fate::Deliver);
+    let Ending::Failed(why) = bench.end() else { panic!("it must say that it failed") };
+    assert_eq!(why, "deliver the alert of okta[0]@1: too large");
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+    assert!(!bench.alerts().contains(&okta::alert_id("h1")));
+
+    // Started again, nothing is missing: the failed alert was not remembered as delivered.
+    let (mut source, sink) = bench.worker.abandon();
+    source.crash();
+    source.assign(&[partition(0)]);
+    source.end();
+    let mut bench = Bench::new(source, sink);
+    assert_eq!(bench.end(), Ending::Exhausted);
+    assert!(bench.alerts().contains(&okta::alert_id("h1")));
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(4));
+}
+
+#[test]
+fn a_full_queue_pauses_and_drops_nothing() {
+    let payloads: Vec<String> = (0..100).map(|number| okta::hit(&format!("h{number}"))).collect();
+    let mut source = source_of(&payloads);
+    source.end();
+    let mut bench = Bench::new(source, MemorySink::new(3));
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(20);
+    assert_eq!(bench.worker.sink().in_flight(), 3);
+    assert!(bench.worker.in_flight() <= 4, "one record waits, no more are taken");
+    assert!(bench.worker.holds().back_pressure);
+    bench.worker.sink().set_fate(Fate::DeliverLatest(2));
+    assert_eq!(bench.end(), Ending::Exhausted);
+    let expected: BTreeSet<String> =
+        (0..100).map(|number| okta::alert_id(&format!("h{number}"))).collect();
+    assert_eq!(bench.alerts().into_iter().collect::<BTreeSet<_>>(), expected);
+    assert!(!bench.worker.holds().back_pressure);
+}
+
+#[test]
+fn a_revoke_drains_commits_and_releases() {
+    let mut bench = Bench::new(source_of(&[okta::hit("h1")]), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(2);
+    bench.worker.source().revoke(&[partition(0)]);
+    bench.steps(5);
+    assert_eq!(bench.worker.source().released(), []);
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(2);
+    assert_eq!(bench.worker.source().released(), [partition(0)]);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+}
+
+#[test]
+fn a_drain_that_takes_too_long_commits_less_and_loses_nothing() {
+    let mut bench = Bench::new(source_of(&[okta::hit("h1")]), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(2);
+    bench.worker.source().revoke(&[partition(0)]);
+    bench.steps(101);
+    assert_eq!(bench.worker.source().released(), [partition(0)]);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(0));
+}
+
+#[test]
+fn a_stop_ends_in_time_and_says_what_is_missing() {
+    let mut bench = Bench::new(source_of(&[okta::hit("h1")]), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(2);
+    bench.worker.stop();
+    assert_eq!(bench.end(), Ending::Undelivered(1));
+    assert!(bench.now <= Duration::from_secs(21));
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(0));
+}
+
+#[test]
+fn what_the_source_says_shows() {
+    let mut bench = Bench::new(source_of(&[okta::clean("c")]), MemorySink::default());
+    bench.worker.source().say(SourceEvent::BrokersDown);
+    bench.steps(1);
+    assert!(bench.worker.holds().brokers_down);
+    bench.worker.source().say(SourceEvent::BrokersUp);
+    bench.worker.source().fail_commits(1);
+    bench.steps(30);
+    assert!(!bench.worker.holds().brokers_down);
+    assert_eq!(bench.worker.tally().commit_failures.len(), 1);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+    bench.worker.source().fail_poll("the client gave up");
+    assert_eq!(bench.end(), Ending::Failed("the client gave up".to_owned()));
+}
+
+/// What happens between steps of a generated run.
+#[derive(Clone, Debug)]
+enum Act {
+    Steps(usize),
+    Assign(i32),
+    Revoke(i32),
+    Lose(i32),
+    Fate(Fate),
+    FailCommits(usize),
+    /// The process is killed and another one started; what was in flight may have arrived or not.
+    Crash,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        8 => (1..15_usize).prop_map(Act::Steps),
+        3 => (0..3).prop_map(Act::Assign),
+        1 => (0..3).prop_map(Act::Revoke),
+        1 => (0..3).prop_map(Act::Lose),
+        2 => Just(Act::Fate(Fate::Deliver)),
+        2 => (1..4_usize).prop_map(|most| Act::Fate(Fate::DeliverLatest(most))),
+        1 => Just(Act::Fate(Fate::Hold)),
+        1 => (1..3_usize).prop_map(Act::FailCommits),
+        1 => Just(Act::Crash),
+    ]
+}
+
+/// One record of a generated log, and the outputs that it owes.
+fn record(partition: i32, number: usize, kind: u8) -> (String, Vec<String>) {
+    let uuid = |event: usize| format!("{partition}-{number}-{event}");
+    match kind {
+        0..=5 => (okta::clean(&uuid(0)), Vec::new()),
+        6..=8 => (okta::hit(&uuid(0)), vec![okta::alert_id(&uuid(0))]),
+        9 => {
+            let events = [okta::hit(&uuid(0)), okta::clean(&uuid(1)), okta::hit(&uuid(2))];
+            let owed = vec![okta::alert_id(&uuid(0)), okta::alert_id(&uuid(2))];
+            (format!("[{}]", events.join(",")), owed)
+        }
+        _ => {
+            let text = format!("{{\"cut off\": \"{}", uuid(0));
+            (text.clone(), vec![text])
+        }
+    }
+}
+
+/// What each record of each partition owes, by offset.
+type Owed = BTreeMap<Partition, Vec<Vec<String>>>;
+
+fn log(kinds: &[Vec<u8>]) -> (MemorySource, Owed) {
+    let mut source = MemorySource::new();
+    let mut owed = Owed::new();
+    for (number, kinds) in kinds.iter().enumerate() {
+        let name = partition(i32::try_from(number).expect("it is small"));
+        for (at, kind) in kinds.iter().enumerate() {
+            let (payload, outputs) = record(name.partition, at, *kind);
+            source.push(&name, MemoryRecord::of(payload));
+            owed.entry(name.clone()).or_default().push(outputs);
+        }
+    }
+    (source, owed)
+}
+
+/// Everything that was delivered: alert ids, and the bytes of dead letters.
+fn arrived(sink: &MemorySink) -> BTreeSet<String> {
+    let letters = sink.delivered().iter().filter(|output| output.target == Target::DeadLetters);
+    let letters = letters.filter_map(|output| String::from_utf8(output.value.clone()?).ok());
+    letters.chain(ids(sink.delivered())).collect()
+}
+
+/// Nothing is committed whose outputs have not arrived.
+fn check_committed(bench: &mut Bench, owed: &Owed) {
+    let arrived = arrived(bench.worker.sink());
+    for (name, owed) in owed {
+        let committed = bench.worker.source().committed(name).unwrap_or_default();
+        let finished = owed.iter().take(usize::try_from(committed).expect("from 0"));
+        for output in finished.flatten() {
+            assert!(arrived.contains(output), "{output} is missing below {committed}");
+        }
+    }
+}
+
+fn run_history(kinds: &[Vec<u8>], acts: &[Act]) {
+    let (source, owed) = log(kinds);
+    let mut held = BTreeSet::new();
+    let mut bench = Bench::new(source, MemorySink::new(5));
+    for act in acts {
+        match act {
+            Act::Steps(count) => bench.steps(*count),
+            Act::Assign(number) => {
+                if held.insert(*number) {
+                    bench.worker.source().assign(&[partition(*number)]);
+                }
+            }
+            Act::Revoke(number) | Act::Lose(number) if held.remove(number) => {
+                let gone = [partition(*number)];
+                match act {
+                    Act::Revoke(_) => bench.worker.source().revoke(&gone),
+                    _ => bench.worker.source().lose(&gone),
+                }
+                // The source assigns nothing again before it was released.
+                bench.steps(110);
+            }
+            Act::Revoke(_) | Act::Lose(_) => {}
+            Act::Fate(fate) => bench.worker.sink().set_fate(fate.clone()),
+            Act::FailCommits(count) => bench.worker.source().fail_commits(*count),
+            Act::Crash => {
+                let (mut source, mut sink) = bench.worker.abandon();
+                source.crash();
+                sink.crash();
+                held.clear();
+                bench = Bench::new(source, sink);
+            }
+        }
+        check_committed(&mut bench, &owed);
+    }
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.worker.source().fail_commits(0);
+    let rest: Vec<_> = (0..3).filter(|number| !held.contains(number)).map(partition).collect();
+    bench.worker.source().assign(&rest);
+    bench.worker.source().end();
+    assert_eq!(bench.end(), Ending::Exhausted);
+    check_committed(&mut bench, &owed);
+    for (name, owed) in &owed {
+        let end = i64::try_from(owed.len()).expect("it is small");
+        assert_eq!(bench.worker.source().committed(name).unwrap_or_default(), end);
+    }
+    let all: BTreeSet<String> = owed.into_values().flatten().flatten().collect();
+    assert_eq!(arrived(bench.worker.sink()), all, "everything owed arrives, and nothing else");
+}
+
+/// `OUZEL_HISTORIES=20000 cargo test --test main worker` is the long form.
+fn histories() -> u32 {
+    std::env::var("OUZEL_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(250)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: histories(),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nothing_is_lost_whatever_happens(
+        kinds in prop::collection::vec(prop::collection::vec(0..12_u8, 0..60), 3),
+        acts in prop::collection::vec(act(), 0..40),
+    ) {
+        run_history(&kinds, &acts);
+    }
+}
