@@ -314,6 +314,41 @@ fn origins_are_listed_in_the_order_of_their_weight() {
     );
 }
 
+proptest::proptest! {
+    /// Whatever an operator's editor, template or shell makes of a configuration, the answer is
+    /// settings or faults.
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        file in "[\\[\\]a-z.=\"'{},0-9\n _#é-]{0,120}",
+        key in "[a-z.\"'\\[ é]{0,30}",
+        value in "\\PC{0,30}",
+    ) {
+        let name = format!("OUZEL__{}", key.to_uppercase().replace('.', "__"));
+        let found = read(&file, &[(&name, &value)], &[&format!("{key}={value}"), &value]);
+        for fault in found.faults {
+            proptest::prop_assert!(!fault.message.is_empty());
+        }
+    }
+
+    /// Any text is shown so that it reads as the same text.
+    #[test]
+    fn any_text_is_shown_as_it_is(text in "\\PC{1,40}", name in "\\PC{1,20}") {
+        proptest::prop_assume!(!text.trim().is_empty());
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let file = format!(
+            "[input]\ngroup = {}\ntopics = ['^.']\n[input.topic.{}.labels]\na = {}\n",
+            quoted(&text),
+            serde_json::Value::from(name.clone()),
+            quoted(&text),
+        );
+        let found = read(&file, &[], &[]);
+        proptest::prop_assert_eq!(&found.faults, &[]);
+        proptest::prop_assert_eq!(&found.settings.input.group, &text);
+        proptest::prop_assert_eq!(&found.settings.input.topic[&name].labels["a"], &text);
+        proptest::prop_assert_eq!(settings(&show::show(&found.written), &[], &[]), found.settings);
+    }
+}
+
 /// The program, in an empty folder, with nothing of this process's environment that it would read.
 fn ouzel(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ouzel"));

@@ -90,19 +90,24 @@ fn sasl(check: &mut Check<'_>, at: &str, table: &SaslTable) -> Option<SaslSettin
         check.fault(&key("mechanism"), format!("is missing; write one of {allowed}"));
         return None;
     };
-    let password = [("username", table.username.is_some()), ("password", table.password.is_some())];
-    let token = [("token_file", table.token_file.is_some())];
-    let (wanted, unwanted): (&[(&str, bool)], &[(&str, bool)]) = match mechanism.as_str() {
-        "OAUTHBEARER" => (&token, &password),
-        _ => (&password, &token),
-    };
-    for (name, _) in wanted.iter().filter(|(_, is_there)| !is_there) {
-        check.fault(&key(name), format!("is missing: {mechanism} needs it"));
+    let is_token = mechanism == "OAUTHBEARER";
+    let parts = [
+        ("username", table.username.is_some(), !is_token),
+        ("password", table.password.is_some(), !is_token),
+        ("token_file", table.token_file.is_some(), is_token),
+    ];
+    for (name, is_there, is_wanted) in parts {
+        match (is_there, is_wanted) {
+            (false, true) => {
+                check.fault(&key(name), format!("is missing: {mechanism} needs it"));
+            }
+            (true, false) => {
+                check.fault(&key(name), format!("means nothing to {mechanism}; leave it out"));
+            }
+            _ => {}
+        }
     }
-    for (name, _) in unwanted.iter().filter(|(_, is_there)| *is_there) {
-        check.fault(&key(name), format!("means nothing to {mechanism}; leave it out"));
-    }
-    if mechanism == "OAUTHBEARER" {
+    if is_token {
         let token_file = file(check, &key("token_file"), table.token_file.as_ref())?;
         return Some(SaslSettings::TokenFile { token_file });
     }

@@ -3,6 +3,10 @@
 //! Every key is optional, unknown keys are faults, and a secret can only be named, never written.
 //! The texts of these types are the descriptions of the JSON Schema that `check --schema` prints;
 //! the defaults are in [`super::settings`] and, in words, in `config/ouzel.toml`.
+//!
+//! A new key stands in four places: here, in [`super::settings`] with its default, in
+//! [`super::validate`] with what may be wrong with it, and in `config/ouzel.toml` with what it does.
+//! Tests fail where one of them is missing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

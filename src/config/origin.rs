@@ -122,8 +122,10 @@ impl fmt::Display for Fault {
         if self.origin != Origin::Default {
             write!(out, "{}: ", self.origin)?;
         }
-        if !self.key.parts().is_empty() {
-            write!(out, "{}: ", self.key)?;
+        let key = self.key.to_string();
+        let is_named = matches!(&self.origin, Origin::Argument(option) if option.ends_with(&key));
+        if !key.is_empty() && !is_named {
+            write!(out, "{key}: ")?;
         }
         out.write_str(&self.message)
     }
