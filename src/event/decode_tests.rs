@@ -170,7 +170,7 @@ fn duplicates_in_duplicates_take_bounded_time() {
     let doubled =
         (0..18).fold("1".to_owned(), |inner, _| format!("{{\"a\":{inner},\"a\":{inner}}}"));
     assert_eq!(outcome_only(doubled.as_bytes()), (1, None));
-    let odd = (0..60).fold("1e999".repeat(1), |inner, _| format!("[{inner}]"));
+    let odd = (0..60).fold("1e999".to_owned(), |inner, _| format!("[{inner}]"));
     let wide = format!("{{\"a\":{odd},\"b\":\"{}\"}}", "x".repeat(1 << 20));
     assert_eq!(outcome_only(wide.as_bytes()), (1, None));
 }
