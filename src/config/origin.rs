@@ -99,7 +99,9 @@ impl fmt::Display for KeyPath {
             if !part.is_empty() && part.bytes().all(is_bare) {
                 out.write_str(part)?;
             } else {
-                write!(out, "{}", toml::Value::String(part.clone()))?;
+                // The escapes of JSON are TOML's as well; it leaves only this character as it is.
+                let quoted = serde_json::Value::from(part.as_str()).to_string();
+                out.write_str(&quoted.replace('\u{7f}', "\\u007f"))?;
             }
         }
         Ok(())
