@@ -5,10 +5,12 @@
 
 mod architecture;
 mod config;
+mod dispositions;
 mod docs;
 mod house;
 mod pipe;
 mod rules;
 mod support;
 mod telemetry;
+mod wire;
 mod worker;

@@ -50,6 +50,7 @@ pub fn run(arguments: &PipeArguments, shared: &Shared) -> Result<Exit, Failure> 
     let started = clock.monotonic();
     let mut totals = Totals::default();
     let ending = loop {
+        worker.set_wall(clock.wall());
         let step = worker.step(clock.monotonic());
         totals.add(worker.tally());
         worker.tally().clear();

@@ -22,7 +22,7 @@ use super::tally::{Rebalance, RebalanceKind, Tally};
 use crate::alert::Encoded;
 use crate::detect::{Outcome, Scratch};
 use crate::event::TopicProfile;
-use crate::record::Record;
+use crate::record::{Record, Timestamp};
 use crate::sink::{Delivery, Output, SendError, Sink, Target, Token};
 use crate::source::{CommitMode, Partition, Source, SourceError, SourceEvent};
 
@@ -55,8 +55,21 @@ pub struct Worker<S, K> {
     options: WorkerOptions,
     /// Effects being carried out; kept for its memory.
     effects: Vec<Effect>,
-    ended: Option<Ending>,
+    /// When suppression groups are looked at next, on the monotonic clock.
+    updates_at: Duration,
+    ended: Option<End>,
 }
+
+/// The end, once the state has come to it: what is still under way are updates of alerts, which
+/// belong to no record and hold no offset.
+struct End {
+    ending: Ending,
+    /// Until when their deliveries are waited for.
+    until: Duration,
+}
+
+/// How often suppression groups are looked at.
+const UPDATES_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything of a worker but the source: what a lent record meets.
 struct Desk<K> {
@@ -75,6 +88,8 @@ struct Desk<K> {
     waiting: VecDeque<(Token, Target, Encoded)>,
     /// What follows from inputs so far.
     effects: Vec<Effect>,
+    /// The latest wall-clock time that is known: suppression groups close by it.
+    wall: Timestamp,
 }
 
 /// What is looked up once per assignment and not per record.
@@ -87,7 +102,8 @@ struct Lane {
 
 /// An output between its sending and its delivery.
 struct Sent {
-    ticket: Ticket,
+    /// The record that owes it; an update of an alert belongs to none.
+    ticket: Option<Ticket>,
     note: Note,
 }
 
@@ -106,17 +122,29 @@ impl<S: Source, K: Sink> Worker<S, K> {
             in_flight: InFlight::default(),
             waiting: VecDeque::new(),
             effects: Vec::new(),
+            wall: Timestamp::default(),
         };
-        Self { source, desk, options, effects: Vec::new(), ended: None }
+        let updates_at = Duration::ZERO;
+        Self { source, desk, options, effects: Vec::new(), updates_at, ended: None }
+    }
+
+    /// Tells the wall-clock time, which suppression groups close by; without it, they close by the
+    /// times at which records were received.
+    pub fn set_wall(&mut self, wall: Timestamp) {
+        self.desk.wall = wall;
     }
 
     /// Does one round at the monotonic time `now`. After [`Step::Ended`] it does nothing more.
     pub fn step(&mut self, now: Duration) -> Step {
-        if let Some(ending) = &self.ended {
-            return Step::Ended(ending.clone());
+        if self.ended.is_some() {
+            return self.last_round(now);
         }
         self.desk.apply(Input::Tick(now));
         self.carry_out();
+        if now >= self.updates_at {
+            self.updates_at = now + UPDATES_EVERY;
+            self.desk.post(self.desk.judge.updates(self.desk.wall));
+        }
         while let Some(event) = self.source.event() {
             self.desk.event(event);
             self.carry_out();
@@ -135,10 +163,26 @@ impl<S: Source, K: Sink> Worker<S, K> {
         });
         self.desk.poll_sink();
         self.carry_out();
-        match &self.ended {
-            Some(ending) => Step::Ended(ending.clone()),
+        match &mut self.ended {
             None => Step::Went(taken),
+            Some(end) => {
+                end.until = now + self.options.bounds.shutdown_drain;
+                if matches!(end.ending, Ending::Stopped | Ending::Exhausted) {
+                    self.desk.post(self.desk.judge.last_updates(self.desk.wall));
+                }
+                self.last_round(now)
+            }
         }
+    }
+
+    /// Sends what is left of updates, and ends when it is delivered or has had its time.
+    fn last_round(&mut self, now: Duration) -> Step {
+        self.desk.send_waiting();
+        self.desk.poll_sink();
+        self.desk.effects.clear();
+        let Some(end) = &self.ended else { return Step::Went(0) };
+        let is_open = !self.desk.in_flight.is_empty() && self.desk.state.in_flight() == 0;
+        if is_open && now < end.until { Step::Went(0) } else { Step::Ended(end.ending.clone()) }
     }
 
     /// Begins the end: nothing more is taken; steps go on until one says [`Step::Ended`].
@@ -228,7 +272,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
                 outcome
             }
             Effect::End(ending) => {
-                self.ended = Some(ending);
+                self.ended = Some(End { ending, until: Duration::ZERO });
                 Ok(())
             }
         };
@@ -298,8 +342,9 @@ impl<K: Sink> Desk<K> {
         let outputs = u32::try_from(self.prepared.len()).unwrap_or(u32::MAX);
         self.apply(Input::Opened(ticket, outputs, record.timestamp));
         let mut prepared = std::mem::take(&mut self.prepared);
+        self.wall = self.wall.max(record.received);
         for output in prepared.drain(..) {
-            let token = self.in_flight.insert(Sent { ticket, note: output.note });
+            let token = self.in_flight.insert(Sent { ticket: Some(ticket), note: output.note });
             self.waiting.push_back((token, output.target, output.encoded));
         }
         self.prepared = prepared;
@@ -307,6 +352,14 @@ impl<K: Sink> Desk<K> {
         // Deliveries are reported while records are judged, so that a repeat is known early.
         self.poll_sink();
         if self.effects.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// Sends outputs that no record owes.
+    fn post(&mut self, outputs: Vec<Prepared>) {
+        for output in outputs {
+            let token = self.in_flight.insert(Sent { ticket: None, note: output.note });
+            self.waiting.push_back((token, output.target, output.encoded));
+        }
     }
 
     /// Inspects the record, counts it, and prepares what it owes.
@@ -360,6 +413,9 @@ impl<K: Sink> Desk<K> {
     fn settle(&mut self, token: Token, delivery: Delivery) {
         let Some(Sent { ticket, note }) = self.in_flight.take(token) else { return };
         if let Delivery::Failed(why) = delivery {
+            let Some(ticket) = ticket else {
+                return self.apply(Input::Broken(&format!("deliver the {}: {why}", note.name())));
+            };
             let place = self.state.place(ticket);
             let why = format!("deliver the {} of {place}: {why}", note.name());
             return self.apply(Input::Failed(ticket, &why));
@@ -374,7 +430,9 @@ impl<K: Sink> Desk<K> {
             Note::Audit => {}
             Note::DeadLetter(fault) => self.tally.dead_letter(fault),
         }
-        self.apply(Input::Delivered(ticket));
+        if let Some(ticket) = ticket {
+            self.apply(Input::Delivered(ticket));
+        }
     }
 }
 

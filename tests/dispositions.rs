@@ -1,0 +1,241 @@
+//! What becomes of hits, through the real worker: exceptions with an audit target, suppression with
+//! its closing update, limits with notice and overflow.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ouzel::config::Settings;
+use ouzel::disposition::exception::{self, ExceptionText};
+use ouzel::event::FieldTypes;
+use ouzel::pipeline::setup::{self, JudgeOptions};
+use ouzel::pipeline::{Bounds, Ending, Step, Worker, WorkerOptions};
+use ouzel::record::Timestamp;
+use ouzel::rule::{self, Found, RuleSet, RuleText};
+use ouzel::sink::Target;
+use ouzel::sink::memory::{Fate, MemorySink};
+use ouzel::source::Partition;
+use ouzel::source::memory::{MemoryRecord, MemorySource};
+use serde_json::Value as Json;
+
+use crate::support::okta;
+
+const OPTIONS: WorkerOptions = WorkerOptions {
+    bounds: Bounds {
+        in_flight_max: 1000,
+        revoke_drain: Duration::from_secs(10),
+        shutdown_drain: Duration::from_secs(20),
+        commit_interval: Duration::from_secs(1),
+    },
+    records_max: 16,
+    idle_wait: Duration::ZERO,
+    busy_wait: Duration::ZERO,
+};
+
+/// The rule of the shipped file with these lines added.
+fn rules(lines: &str) -> Arc<RuleSet> {
+    let text = std::fs::read_to_string(okta::rule_file()).expect("the rule file is there");
+    let text = text.replace("max_signals = 100\n", "");
+    let text = text.replacen("[rule]\n", &format!("[rule]\n{lines}\n"), 1);
+    let text = RuleText { origin: "r.toml".to_owned(), text, found: Found::Named };
+    let set = rule::load(&[text], &BTreeMap::new());
+    Arc::new(set.unwrap_or_else(|faults| panic!("{faults:#?}")))
+}
+
+fn partition() -> Partition {
+    Partition { topic: "okta".into(), partition: 0 }
+}
+
+/// A worker between memory and memory; a step is a second of both clocks.
+struct Bench {
+    worker: Worker<MemorySource, MemorySink>,
+    seconds: u64,
+}
+
+/// One output: its target and its value.
+type Published = (Target, Json);
+
+impl Bench {
+    fn new(rules: Arc<RuleSet>, settings: &Settings, exceptions: &str) -> Self {
+        let texts = [ExceptionText { origin: "e.toml", text: exceptions }];
+        let exceptions = exception::load(&texts, &rules, &FieldTypes::builtin());
+        let exceptions = exceptions.unwrap_or_else(|faults| panic!("{faults:#?}"));
+        let options = JudgeOptions { exceptions: exceptions.into(), ..JudgeOptions::default() };
+        let judge = Arc::new(setup::judge(settings, rules, options));
+        let mut source = MemorySource::new();
+        source.assign(&[partition()]);
+        let worker = Worker::new(source, MemorySink::default(), judge, OPTIONS);
+        Self { worker, seconds: 0 }
+    }
+
+    fn step(&mut self) -> Step {
+        self.seconds += 1;
+        let wall = Timestamp::from_millis(i64::try_from(self.seconds * 1000).expect("small"));
+        self.worker.source().set_received(wall);
+        self.worker.set_wall(wall);
+        self.worker.step(Duration::from_secs(self.seconds))
+    }
+
+    /// One reset of `uuid` by `actor`, and the step that judges it.
+    fn reset(&mut self, uuid: &str, actor: &str) {
+        let payload = okta::hit(uuid).replace("a@example.com", actor);
+        self.worker.source().push(&partition(), MemoryRecord::of(payload));
+        assert!(matches!(self.step(), Step::Went(_)));
+    }
+
+    fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            assert!(matches!(self.step(), Step::Went(_)));
+        }
+    }
+
+    fn end(&mut self) -> Ending {
+        for _ in 0..1000 {
+            if let Step::Ended(ending) = self.step() {
+                return ending;
+            }
+        }
+        panic!("the worker does not end");
+    }
+
+    fn published(&mut self) -> Vec<Published> {
+        let value = |value: &Option<Vec<u8>>| {
+            serde_json::from_slice(value.as_deref().expect("a value")).expect("JSON")
+        };
+        let delivered = self.worker.sink().delivered().iter();
+        delivered.map(|output| (output.target, value(&output.value))).collect()
+    }
+
+    fn targets(&mut self) -> Vec<Target> {
+        self.published().iter().map(|(target, _)| *target).collect()
+    }
+
+    fn committed(&mut self) -> Option<i64> {
+        self.worker.source().committed(&partition())
+    }
+}
+
+const HIDES_DESK: &str = "[[exception]]\nid = \"desk\"\nowner = \"o\"\nexpires = \"2030-01-01\"\n\
+                          query = 'okta.actor.alternate_id:\"desk@example.com\"'\n";
+
+#[test]
+fn a_hidden_hit_is_counted_and_goes_to_the_audit_target_where_there_is_one() {
+    let mut settings = Settings::default();
+    let mut silent = Bench::new(rules(""), &settings, HIDES_DESK);
+    silent.reset("u-1", "desk@example.com");
+    assert_eq!(
+        silent.worker.tally().exceptions.iter().map(|id| &**id).collect::<Vec<_>>(),
+        ["desk"]
+    );
+    silent.reset("u-2", "eve@example.com");
+    silent.steps(3);
+    assert_eq!(silent.targets(), [Target::Alerts]);
+    assert_eq!(silent.committed(), Some(2), "a hidden hit holds nothing");
+
+    settings.output.audit = Some("audit".to_owned());
+    let mut audited = Bench::new(rules(""), &settings, HIDES_DESK);
+    audited.worker.sink().set_fate(Fate::Hold);
+    audited.reset("u-1", "desk@example.com");
+    audited.steps(3);
+    assert_eq!(audited.committed(), Some(0), "the offset waits for the audit record");
+    audited.worker.sink().set_fate(Fate::Deliver);
+    audited.steps(3);
+    assert_eq!(audited.committed(), Some(1));
+    let published = audited.published();
+    assert_eq!(published.len(), 1);
+    assert_eq!(published[0].0, Target::Audit);
+    assert_eq!(published[0].1["ouzel"]["exception"]["id"], "desk");
+    audited.reset("u-1", "desk@example.com");
+    assert_eq!(audited.targets(), [Target::Audit; 2], "an audit record makes no repeat");
+}
+
+const BY_ACTOR: &str = "alert_suppression = {group_by = [\"okta.actor.alternate_id\"], \
+                        duration = {value = 30, unit = \"s\"}}";
+
+#[test]
+fn a_group_of_hits_is_one_alert_and_one_update() {
+    let mut bench = Bench::new(rules(BY_ACTOR), &Settings::default(), "");
+    for (number, actor) in [
+        (1, "eve@example.com"),
+        (2, "eve@example.com"),
+        (3, "mallory@example.com"),
+        (4, "eve@example.com"),
+    ] {
+        bench.reset(&format!("u-{number}"), actor);
+    }
+    bench.steps(5);
+    assert_eq!(bench.targets(), [Target::Alerts; 2]);
+    assert_eq!(bench.committed(), Some(4), "a suppressed hit is done when it is counted");
+    bench.steps(30);
+    let published = bench.published();
+    assert_eq!(published.len(), 3, "Mallory's group needs no update");
+    let (first, update) = (&published[0].1, &published[2].1);
+    assert_eq!(first["kibana.alert.uuid"], okta::alert_id("u-1"));
+    assert_eq!(first["kibana.alert.suppression.docs_count"], 0);
+    assert_eq!(update["kibana.alert.uuid"], okta::alert_id("u-1"));
+    assert_eq!(update["kibana.alert.suppression.docs_count"], 2);
+    assert_eq!(update["ouzel"]["revision"], 1);
+    assert_eq!(bench.worker.tally().updates, 1);
+}
+
+#[test]
+fn the_end_brings_the_updates_that_are_open() {
+    let mut bench = Bench::new(rules(BY_ACTOR), &Settings::default(), "");
+    bench.reset("u-1", "eve@example.com");
+    bench.reset("u-2", "eve@example.com");
+    bench.worker.stop();
+    assert_eq!(bench.end(), Ending::Stopped);
+    let published = bench.published();
+    assert_eq!(published.len(), 2);
+    assert_eq!(published[1].1["kibana.alert.suppression.docs_count"], 1);
+}
+
+#[test]
+fn an_end_waits_for_updates_only_so_long() {
+    let mut bench = Bench::new(rules(BY_ACTOR), &Settings::default(), "");
+    bench.reset("u-1", "eve@example.com");
+    bench.reset("u-2", "eve@example.com");
+    bench.steps(2);
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.worker.stop();
+    let before = bench.seconds;
+    assert_eq!(bench.end(), Ending::Stopped);
+    let waited = bench.seconds - before;
+    assert!((20..30).contains(&waited), "{waited} seconds");
+}
+
+#[test]
+fn an_update_that_cannot_be_delivered_ends_the_worker() {
+    let mut bench = Bench::new(rules(BY_ACTOR), &Settings::default(), "");
+    bench.reset("u-1", "eve@example.com");
+    bench.reset("u-2", "eve@example.com");
+    bench.steps(2);
+    bench.worker.sink().set_fate(Fate::FailOldest("too large".to_owned()));
+    let Ending::Failed(why) = bench.end() else { panic!("it ended well") };
+    assert_eq!(why, "deliver the update of an alert: too large");
+}
+
+#[test]
+fn past_the_limit_nothing_is_dropped() {
+    let check = |overflow: Option<&str>, target: Target, is_marked: bool| {
+        let mut settings = Settings::default();
+        settings.output.overflow = overflow.map(str::to_owned);
+        let mut bench = Bench::new(rules("max_signals = 2"), &settings, "");
+        for number in 1..=4 {
+            bench.reset(&format!("u-{number}"), "eve@example.com");
+        }
+        bench.steps(2);
+        let published = bench.published();
+        let alerts: Vec<&Published> =
+            published.iter().filter(|(_, json)| json.get("kibana.alert.uuid").is_some()).collect();
+        let targets: Vec<Target> = alerts.iter().map(|(target, _)| *target).collect();
+        assert_eq!(targets, [Target::Alerts, Target::Alerts, target, target]);
+        let marks: Vec<bool> =
+            alerts.iter().map(|(_, json)| json["ouzel"]["over_limit"] == true).collect();
+        assert_eq!(marks, [false, false, is_marked, is_marked]);
+        let notices = published.iter().filter(|(_, json)| json["ouzel"]["notice"]["limit"] == 2);
+        assert_eq!(notices.count(), 1);
+    };
+    check(None, Target::Overflow, true);
+    check(Some("overflow"), Target::Overflow, false);
+}
