@@ -338,7 +338,7 @@ proptest::proptest! {
         let file = format!(
             "[input]\ngroup = {}\ntopics = ['^.']\n[input.topic.{}.labels]\na = {}\n",
             quoted(&text),
-            serde_json::Value::from(name.clone()),
+            Value::from(name.clone()),
             quoted(&text),
         );
         let found = read(&file, &[], &[]);
