@@ -41,7 +41,7 @@ pub(super) fn check(payload: &[u8], validate: Validate) -> Result<(), DecodeFaul
     match validate {
         Validate::Candidates => Ok(()),
         Validate::Envelope => envelope(payload, masks),
-        Validate::Full => full(payload),
+        Validate::Full => envelope(payload, masks).and_then(|()| full(payload)),
     }
 }
 
@@ -61,10 +61,9 @@ pub(super) fn ends(payload: &[u8]) -> Result<(), DecodeFault> {
 }
 
 fn full(payload: &[u8]) -> Result<(), DecodeFault> {
-    // Skipping a string, serde_json does not look at its encoding.
-    let text =
-        simdutf8::basic::from_utf8(without_lead(payload)).map_err(|_| DecodeFault::NotUtf8)?;
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    // Skipping a string, serde_json does not look at its encoding; the envelope check has.
+    let mut values =
+        serde_json::Deserializer::from_slice(without_lead(payload)).into_iter::<IgnoredAny>();
     let fault = values.find_map(Result::err);
     match fault {
         None => Ok(()),

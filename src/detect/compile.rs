@@ -49,7 +49,7 @@ pub(super) enum StepKind {
 pub(super) enum Nested {
     /// The path below the scope that the query stands in.
     Path(FieldPath),
-    /// A name with wildcards, from the event's root.
+    /// A name below the scope that has wildcards, or stands in a scope whose name has.
     Wildcard(Pattern),
 }
 
@@ -65,7 +65,7 @@ pub(super) enum Clause {
         matcher: Matcher,
         objects: Objects,
     },
-    /// Every field that `pattern` matches; without one, every field.
+    /// Every field whose name below the scope `pattern` matches; without one, every field.
     Fields {
         pattern: Option<Pattern>,
         /// In the order of [`FieldType::ALL`].
@@ -211,7 +211,7 @@ impl Compiler<'_> {
         let full = joined(prefix, path);
         let nested = match (full.as_exact(), path.as_exact()) {
             (Some(_), Some(relative)) => Nested::Path(FieldPath::new(relative)),
-            _ => Nested::Wildcard(full.clone()),
+            _ => Nested::Wildcard(path.clone()),
         };
         let kind = StepKind::Nested(self.nested.len());
         self.nested.push(nested);
@@ -227,7 +227,7 @@ impl Compiler<'_> {
     fn clause(&mut self, node: &Node, field: &FieldName, prefix: Option<&Pattern>, ask: Ask<'_>) {
         let full = joined(prefix, field);
         let (Some(name), Some(relative)) = (full.as_exact(), field.as_exact()) else {
-            let clause = self.fields(Some(full), ask);
+            let clause = self.fields(Some(field.clone()), ask);
             return self.leaf(node, clause);
         };
         let field_type = self.types.of(name);

@@ -10,7 +10,6 @@ use super::{Hit, Outcome, Scratch, Verdict, check};
 use crate::event::{
     self, Arena, DecodeFault, Decoded, Event, FieldTypes, SkipReason, TopicProfile,
 };
-use crate::kql::Pattern;
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::record::{Record, Timestamp};
 use crate::rule::{Rule, RuleIndex, RuleSet};
@@ -42,7 +41,6 @@ struct Compiled {
     rule: RuleIndex,
     program: Program,
     required: Result<Alternatives, NoLiteral>,
-    scope: IndexScope,
 }
 
 impl Detector {
@@ -150,8 +148,14 @@ impl Detector {
         self.compiled
             .iter()
             .filter(move |one| one.program.holds_in(event, now, arena))
-            .filter(|one| one.scope.covers(profile.index.as_deref()))
             .map(|one| one.rule)
+            .filter(move |rule| self.covers(*rule, profile))
+    }
+
+    /// Whether `rule` judges the topic; a topic without an index name is judged by every rule.
+    fn covers(&self, rule: RuleIndex, profile: &TopicProfile) -> bool {
+        let index = profile.index.as_deref();
+        index.is_none_or(|index| self.rules.get(rule).is_some_and(|rule| rule.covers(index)))
     }
 }
 
@@ -175,33 +179,10 @@ impl Compiled {
     fn new(index: RuleIndex, rule: &Rule, types: &FieldTypes) -> Self {
         let program = Program::compile(&rule.query, types);
         let required = Prefilter::required(&program);
-        Self { rule: index, program, required, scope: IndexScope::new(&rule.index) }
+        Self { rule: index, program, required }
     }
 }
 
-/// The index patterns of a rule: `logs-okta*`, `-logs-okta.debug*`.
-#[derive(Debug)]
-struct IndexScope {
-    included: Box<[Pattern]>,
-    excluded: Box<[Pattern]>,
-}
-
-impl IndexScope {
-    fn new(patterns: &[String]) -> Self {
-        let glob = |text: &str| Pattern::from_pieces(text.split('*').map(str::to_owned).collect());
-        let excluded = patterns.iter().filter_map(|text| text.strip_prefix('-'));
-        let included = patterns.iter().filter(|text| !text.starts_with('-'));
-        Self {
-            included: included.map(|text| glob(text)).collect(),
-            excluded: excluded.map(glob).collect(),
-        }
-    }
-
-    /// Whether the rule judges the index `name`. A topic without a name, and a rule without
-    /// patterns, are judged with everything.
-    fn covers(&self, name: Option<&str>) -> bool {
-        let Some(name) = name else { return true };
-        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
-        (self.included.is_empty() || any(&self.included)) && !any(&self.excluded)
-    }
-}
+#[cfg(test)]
+#[path = "detector_tests.rs"]
+pub(super) mod tests;

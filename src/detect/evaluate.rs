@@ -88,7 +88,10 @@ impl Nested {
                     objects(value, &name, visit)
                 })
             }
-            Self::Wildcard(pattern) => wildcard_objects(scope.members, pattern, &mut name, visit),
+            Self::Wildcard(pattern) => {
+                let names = Names { pattern, scope: scope.prefix.len() };
+                names.objects(scope.members, &mut name, visit)
+            }
         }
     }
 }
@@ -106,21 +109,36 @@ fn objects<'s, B>(
     }
 }
 
-fn wildcard_objects<'s, B>(
-    members: &'s [Member<'s>],
-    pattern: &Pattern,
-    name: &mut ArenaText<'_>,
-    visit: &mut impl FnMut(Scope<'_, 's>) -> ControlFlow<B>,
-) -> ControlFlow<B> {
-    for member in members {
-        let length = push_name(name, member.name);
-        if pattern.matches(name) {
-            objects(member.value, name, visit)?;
-        }
-        each_object(member.value, &mut |members| wildcard_objects(members, pattern, name, visit))?;
-        name.truncate(length);
+/// Names that a pattern matches below a scope.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    pattern: &'a Pattern,
+    /// The length of the scope's own name.
+    scope: usize,
+}
+
+impl Names<'_> {
+    fn has(self, name: &str) -> bool {
+        let below = if self.scope == 0 { Some(name) } else { name.get(self.scope + 1..) };
+        below.is_some_and(|name| self.pattern.matches(name))
     }
-    ControlFlow::Continue(())
+
+    fn objects<'s, B>(
+        self,
+        members: &'s [Member<'s>],
+        name: &mut ArenaText<'_>,
+        visit: &mut impl FnMut(Scope<'_, 's>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        for member in members {
+            let length = push_name(name, member.name);
+            if self.has(name) {
+                objects(member.value, name, visit)?;
+            }
+            each_object(member.value, &mut |members| self.objects(members, name, visit))?;
+            name.truncate(length);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn each_object<'s, B>(
@@ -183,7 +201,9 @@ impl Clause {
                 })
             }
             Self::Fields { pattern, matchers, types } => {
-                let fields = Fields { pattern: pattern.as_ref(), matchers, types };
+                let scope_length = scope.prefix.len();
+                let names = pattern.as_ref().map(|pattern| Names { pattern, scope: scope_length });
+                let fields = Fields { names, matchers, types };
                 let mut name = ArenaText::from_str_in(scope.prefix, arena);
                 fields.members(scope.members, &mut name, visit)
             }
@@ -220,7 +240,7 @@ fn each_leaf<'s, B>(
 
 /// The walk of a clause whose field is not one name.
 struct Fields<'a> {
-    pattern: Option<&'a Pattern>,
+    names: Option<Names<'a>>,
     matchers: &'a [Matcher],
     types: &'a FieldTypes,
 }
@@ -258,20 +278,20 @@ impl<'a> Fields<'a> {
 
     /// What judges the field `name`; `None` where the clause does not look at it.
     fn matcher(&self, name: &mut ArenaText<'_>) -> Option<&'a Matcher> {
-        let Some(pattern) = self.pattern else { return self.of_type(self.types.of(name)) };
-        let is_named = pattern.matches(name)
-            || self.types.flattened_root(name).is_some_and(|root| pattern.matches(root));
+        let Some(names) = self.names else { return self.of_type(self.types.of(name)) };
+        let is_named = names.has(name)
+            || self.types.flattened_above(name).any(|above| names.has(above));
         if is_named {
             return self.of_type(self.types.of(name));
         }
         // The analysed companion of a keyword, where the pattern asks for it by name.
-        let is_analysed_pattern = pattern.pieces().last().is_some_and(|end| end.ends_with(".text"));
-        if !is_analysed_pattern {
+        let end = names.pattern.pieces().last();
+        if !end.is_some_and(|end| end.ends_with(".text")) {
             return None;
         }
         let length = name.len();
         name.push_str(".text");
-        let is_analysed = pattern.matches(name) && self.types.analysed_parent(name).is_some();
+        let is_analysed = names.has(name) && self.types.analysed_parent(name).is_some();
         name.truncate(length);
         if is_analysed { self.of_type(FieldType::Text) } else { None }
     }

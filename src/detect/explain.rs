@@ -1,8 +1,26 @@
 //! Why a rule did or did not hold: the slow twin of `evaluate`.
+//!
+//! [`matched`] lists the clauses that made a query hold, for the alert; [`explain`] goes through
+//! the whole tree, for people. Both ask the same programs and walks that judge records, so they
+//! cannot disagree with the verdict. What they say of values is made fit for a terminal where it
+//! is text for people, and left as it is where it is data.
 
-use crate::event::{Event, FieldTypes};
-use crate::kql::Query;
+use std::ops::ControlFlow;
+
+use super::compile::{Clause, Program, StepKind, joined};
+use super::evaluate::Scope;
+use super::matcher::Moment;
+use super::near;
+use crate::event::{Arena, Event, FieldTypes};
+use crate::kql::{self, Expr, Node, Pattern, Query};
 use crate::record::Timestamp;
+use crate::text::escaped;
+
+/// Most values of one field that an explanation carries.
+const FOUND_MAX: usize = 8;
+
+/// Most operands of an `or` that are shown, where none of them holds.
+const ALTERNATIVES_SHOWN_MAX: usize = 5;
 
 /// One clause of a query that held, with what it held on.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +33,102 @@ pub struct MatchedClause {
     pub value: Option<serde_json::Value>,
 }
 
+/// The clauses of `query` that made it hold for `event`, judged at `now` (what date maths counts
+/// from): what an alert says of its reason. Where it does not hold, none.
+#[must_use]
+pub fn matched(
+    query: &Query,
+    event: &Event<'_>,
+    types: &FieldTypes,
+    now: Timestamp,
+) -> Vec<MatchedClause> {
+    Program::compile(query, types).matched(event, now)
+}
+
+impl Program {
+    /// As [`matched`], for a query that is compiled already.
+    #[must_use]
+    pub fn matched(&self, event: &Event<'_>, now: Timestamp) -> Vec<MatchedClause> {
+        let arena = Arena::new();
+        let moment = Moment { now, arena: &arena };
+        let scope = Scope { members: event.fields, prefix: "" };
+        let mut clauses = Vec::new();
+        if self.step(0, scope, moment) {
+            self.collect(0, scope, moment, &mut clauses);
+        }
+        clauses
+    }
+
+    /// Adds the clauses below the step at `at`, which holds.
+    fn collect(
+        &self,
+        at: usize,
+        scope: Scope<'_, '_>,
+        moment: Moment<'_>,
+        clauses: &mut Vec<MatchedClause>,
+    ) {
+        let Some(step) = self.steps.get(at) else { return };
+        let plain = |field, value| MatchedClause { clause: step.text.to_string(), field, value };
+        match step.kind {
+            StepKind::All => clauses.push(plain(None, None)),
+            StepKind::And | StepKind::Or => {
+                for operand in self.operands(at) {
+                    if self.step(operand, scope, moment) {
+                        self.collect(operand, scope, moment, clauses);
+                    }
+                }
+            }
+            StepKind::Not => {
+                let (field, value) = self.denied(at + 1, scope, moment);
+                clauses.push(plain(field, value));
+            }
+            StepKind::Nested(path) => {
+                let Some(path) = self.nested.get(path) else { return };
+                let _ = path.elements(scope, moment.arena, &mut |element| {
+                    if !self.step(at + 1, element, moment) {
+                        return ControlFlow::Continue(());
+                    }
+                    self.collect(at + 1, element, moment, clauses);
+                    ControlFlow::Break(())
+                });
+            }
+            StepKind::Clause(clause) => {
+                let Some(clause) = self.clauses.get(clause) else { return };
+                let found = clause.leaves(scope, moment.arena, &mut |leaf| {
+                    if leaf.matcher.holds(leaf.value, moment) {
+                        ControlFlow::Break((leaf.name.to_owned(), leaf.value.into()))
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                });
+                if let ControlFlow::Break((field, value)) = found {
+                    clauses.push(plain(Some(field), Some(value)));
+                }
+            }
+        }
+    }
+
+    /// The field of a clause that does not hold, and the value that it has instead.
+    fn denied(
+        &self,
+        at: usize,
+        scope: Scope<'_, '_>,
+        moment: Moment<'_>,
+    ) -> (Option<String>, Option<serde_json::Value>) {
+        let Some(StepKind::Clause(clause)) = self.steps.get(at).map(|step| step.kind) else {
+            return (None, None);
+        };
+        let Some(clause @ Clause::Path { name, .. }) = self.clauses.get(clause) else {
+            return (None, None);
+        };
+        let value = clause.leaves(scope, moment.arena, &mut |leaf| match leaf.value.into() {
+            serde_json::Value::Null => ControlFlow::Continue(()),
+            value => ControlFlow::Break(value),
+        });
+        (Some(name.name().to_owned()), value.break_value())
+    }
+}
+
 /// Why a query did or did not hold for an event: one node of the query's tree.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Explanation {
@@ -22,6 +136,9 @@ pub struct Explanation {
     pub clause: String,
     /// Whether it held.
     pub held: bool,
+    /// What the node does with its operands; a clause has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Operator>,
     /// The field, where the node is a clause on one field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
@@ -34,13 +151,33 @@ pub struct Explanation {
     /// The operands of `and`, `or`, `not` and of a nested query.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub operands: Vec<Explanation>,
+    /// How far the nearest value found is from the one that was expected: orders alternatives.
+    #[serde(skip)]
+    distance: usize,
 }
 
-impl Explanation {
-    /// The tree as lines for people, each with ✓ or ✗ and two spaces per level.
-    #[must_use]
-    pub fn render(&self) -> String {
-        unimplemented!()
+/// What a node does with its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operator {
+    /// All must hold.
+    And,
+    /// One must hold.
+    Or,
+    /// The operand must not hold.
+    Not,
+    /// One object of an array must satisfy all of the operand.
+    Nested,
+}
+
+impl Operator {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::And => "all of",
+            Self::Or => "any of",
+            Self::Not => "not",
+            Self::Nested => "one object of",
+        }
     }
 }
 
@@ -52,19 +189,175 @@ pub fn explain(
     types: &FieldTypes,
     now: Timestamp,
 ) -> Explanation {
-    let _ = (query, event, types, now);
-    unimplemented!()
+    let arena = Arena::new();
+    let explainer = Explainer { types, moment: Moment { now, arena: &arena }, prefix: None };
+    explainer.node(&query.root, Scope { members: event.fields, prefix: "" })
 }
 
-/// The clauses of `query` that made it hold for `event`, judged at `now` (what date maths counts
-/// from): what an alert says of its reason.
-#[must_use]
-pub fn matched(
-    query: &Query,
-    event: &Event<'_>,
-    types: &FieldTypes,
-    now: Timestamp,
-) -> Vec<MatchedClause> {
-    let _ = (query, event, types, now);
-    unimplemented!()
+struct Explainer<'a> {
+    types: &'a FieldTypes,
+    moment: Moment<'a>,
+    /// What the names of the nodes are relative to.
+    prefix: Option<&'a Pattern>,
 }
+
+impl Explainer<'_> {
+    fn node(&self, node: &Node, scope: Scope<'_, '_>) -> Explanation {
+        match &node.expr {
+            Expr::And(operands) => self.many(node, Operator::And, operands, scope),
+            Expr::Or(operands) => self.many(node, Operator::Or, operands, scope),
+            Expr::Not(inner) => {
+                let operand = self.node(inner, scope);
+                let held = !operand.held;
+                branch(node, Operator::Not, held, vec![operand])
+            }
+            Expr::Nested { path, query } => self.nested(node, path, query, scope),
+            _ => self.leaf(node, scope),
+        }
+    }
+
+    fn many(
+        &self,
+        node: &Node,
+        operator: Operator,
+        operands: &[Node],
+        scope: Scope<'_, '_>,
+    ) -> Explanation {
+        let operands: Vec<_> = operands.iter().map(|operand| self.node(operand, scope)).collect();
+        let held = match operator {
+            Operator::And => operands.iter().all(|operand| operand.held),
+            Operator::Or | Operator::Not | Operator::Nested => {
+                operands.iter().any(|operand| operand.held)
+            }
+        };
+        branch(node, operator, held, operands)
+    }
+
+    /// Explains the first object that satisfies the inner query, else the last one there is.
+    fn nested(
+        &self,
+        node: &Node,
+        path: &Pattern,
+        query: &Node,
+        scope: Scope<'_, '_>,
+    ) -> Explanation {
+        let full = joined(self.prefix, path);
+        let inner = Explainer { prefix: Some(&full), ..*self };
+        let (mut count, mut shown) = (0_usize, None);
+        let program = Program::of_node(node, self.prefix, self.types);
+        if let Some(elements) = program.nested.first() {
+            let _ = elements.elements(scope, self.moment.arena, &mut |element| {
+                count += 1;
+                let explanation = inner.node(query, element);
+                let held = explanation.held;
+                shown = Some(explanation);
+                if held { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        let held = shown.as_ref().is_some_and(|explanation| explanation.held);
+        let name = full.pieces().join("*");
+        let mut explanation = branch(node, Operator::Nested, held, Vec::from_iter(shown));
+        explanation.note = Some(match (held, count) {
+            (_, 0) => format!("`{}` holds no object", escaped(&name)),
+            (true, _) => format!("object {count} of `{}`", escaped(&name)),
+            (false, _) => format!("none of {count} in `{}`; the last", escaped(&name)),
+        });
+        explanation.field = Some(name);
+        explanation
+    }
+
+    fn leaf(&self, node: &Node, scope: Scope<'_, '_>) -> Explanation {
+        let program = Program::of_node(node, self.prefix, self.types);
+        let held = program.step(0, scope, self.moment);
+        let mut found = near::Found::default();
+        for clause in &program.clauses {
+            // Values that hold first, so that a long list never hides the reason.
+            for wanted in [true, false] {
+                let _ = clause.leaves(scope, self.moment.arena, &mut |leaf| {
+                    if leaf.matcher.holds(leaf.value, self.moment) == wanted {
+                        found.add(leaf.name, leaf.value);
+                    }
+                    ControlFlow::<()>::Continue(())
+                });
+            }
+        }
+        let near = near::note(&node.expr, self.prefix, held, &found);
+        Explanation {
+            clause: kql::print(node),
+            held,
+            operator: None,
+            field: near.field,
+            found: found.values.into_iter().map(|(_, value)| value).take(FOUND_MAX).collect(),
+            note: near.note,
+            operands: Vec::new(),
+            distance: near.distance,
+        }
+    }
+}
+
+fn branch(
+    node: &Node,
+    operator: Operator,
+    held: bool,
+    operands: Vec<Explanation>,
+) -> Explanation {
+    let distance = operands.iter().map(|operand| operand.distance).min().unwrap_or(0);
+    Explanation {
+        clause: kql::print(node),
+        held,
+        operator: Some(operator),
+        field: None,
+        found: Vec::new(),
+        note: None,
+        operands,
+        distance,
+    }
+}
+
+impl Explanation {
+    /// The tree as lines for people, each with ✓ or ✗ and two spaces per level.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        self.write(0, &mut text);
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    fn write(&self, level: usize, text: &mut String) {
+        let mark = if self.held { '✓' } else { '✗' };
+        let label = match self.operator {
+            Some(operator) => operator.label().to_owned(),
+            None => escaped(&self.clause).to_string(),
+        };
+        let note = self.note.as_ref().map(|note| format!(" — {note}")).unwrap_or_default();
+        text.push_str(&format!("{:indent$}{mark} {label}{note}\n", "", indent = level * 2));
+        let shown = self.shown_operands();
+        shown.iter().for_each(|operand| operand.write(level + 1, text));
+        let left_out = self.operands.len() - shown.len();
+        if left_out > 0 {
+            let indent = (level + 1) * 2;
+            text.push_str(&format!("{:indent$}… and {left_out} more that do not hold\n", ""));
+        }
+    }
+
+    /// All operands; of a long `or` those that hold, or the nearest misses.
+    fn shown_operands(&self) -> Vec<&Self> {
+        let all: Vec<&Self> = self.operands.iter().collect();
+        if self.operator != Some(Operator::Or) || all.len() <= ALTERNATIVES_SHOWN_MAX {
+            return all;
+        }
+        if self.held {
+            return all.into_iter().filter(|operand| operand.held).collect();
+        }
+        let mut nearest = all;
+        nearest.sort_by_key(|operand| operand.distance);
+        nearest.truncate(ALTERNATIVES_SHOWN_MAX);
+        nearest
+    }
+}
+
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

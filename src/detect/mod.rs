@@ -20,6 +20,7 @@ pub mod prefilter;
 mod check;
 mod evaluate;
 pub mod detector;
+mod near;
 pub mod explain;
 pub mod reference;
 
@@ -67,3 +68,10 @@ pub enum Outcome {
     /// Holds no event.
     Skipped(SkipReason),
 }
+
+#[cfg(test)]
+mod support_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod oracle_tests;

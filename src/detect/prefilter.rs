@@ -180,3 +180,7 @@ fn decoded(digits: [u8; 2]) -> Option<u8> {
     let [high, low] = digits;
     Some(digit(high)? << 4 | digit(low)?)
 }
+
+#[cfg(test)]
+#[path = "prefilter_tests.rs"]
+mod tests;

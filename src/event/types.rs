@@ -114,13 +114,9 @@ impl FieldTypes {
         }
     }
 
-    /// The flattened root that `field` is or lies below.
-    #[must_use]
-    pub fn flattened_root<'f>(&self, field: &'f str) -> Option<&'f str> {
-        if self.of(field) != FieldType::Flattened {
-            return None;
-        }
-        parents(field).filter(|root| self.of(root) == FieldType::Flattened).last().or(Some(field))
+    /// The names above `field` that are flattened: their leaves include the values of `field`.
+    pub fn flattened_above<'f>(&self, field: &'f str) -> impl Iterator<Item = &'f str> {
+        parents(field).filter(|above| self.of(above) == FieldType::Flattened)
     }
 
     /// The field whose values `field` analyses, where it is the `.text` companion that Elastic
@@ -316,9 +312,9 @@ mod tests {
         assert_eq!(types.of("source.ip"), FieldType::Keyword);
         assert_eq!(types.of("app.root.x.y"), FieldType::Flattened);
         assert_eq!(types.of("app.root.port"), FieldType::Number);
-        assert_eq!(types.flattened_root("app.root.x.y"), Some("app.root"));
-        assert_eq!(types.flattened_root("okta.target"), Some("okta.target"));
-        assert_eq!(types.flattened_root("app"), None);
+        let above = |field: &'static str| types.flattened_above(field).collect::<Vec<_>>();
+        assert_eq!(above("app.root.x.y"), ["app.root.x", "app.root"]);
+        assert_eq!(above("okta.target"), [""; 0]);
         assert_eq!(types.analysed_parent("process.name.text"), Some("process.name"));
         assert_eq!(types.analysed_parent("message"), None);
     }

@@ -69,6 +69,25 @@ impl<'s> Value<'s> {
     }
 }
 
+impl From<Value<'_>> for serde_json::Value {
+    /// The value as an owned tree; a number that JSON cannot spell becomes null.
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(found) => Self::Bool(found),
+            Value::Int(whole) => whole.into(),
+            Value::Uint(whole) => whole.into(),
+            Value::Float(float) => float.into(),
+            Value::Text(text) => text.into(),
+            Value::Array(items) => items.iter().copied().map(Self::from).collect(),
+            Value::Object(members) => {
+                let owned = |member: &Member<'_>| (member.name.to_owned(), member.value.into());
+                Self::Object(members.iter().map(owned).collect())
+            }
+        }
+    }
+}
+
 /// The value of the member of that name.
 #[must_use]
 pub fn member<'s>(members: &'s [Member<'s>], name: &str) -> Option<Value<'s>> {
