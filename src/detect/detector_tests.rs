@@ -127,7 +127,8 @@ fn a_rule_judges_the_topics_that_its_index_names() {
 
 #[test]
 fn date_maths_counts_from_the_arrival_of_the_record() {
-    let detector = detector(&["@timestamp >= now-1h and event.action:happened"], Validate::Envelope);
+    let detector =
+        detector(&["@timestamp >= now-1h and event.action:happened"], Validate::Envelope);
     let check = |time: &str, hits: usize| {
         let payload = format!(r#"{{"@timestamp":"{time}","event":{{"action":"happened"}}}}"#);
         assert_eq!(inspected(&detector, payload.as_bytes()).2.len(), hits, "{time}");
@@ -149,11 +150,15 @@ fn an_empty_set_hits_nothing_and_still_checks() {
 fn rules_without_a_literal_are_named_with_the_reason() {
     let check = |query: &str, reason: &str| {
         let detector = detector(&["event.action:some.action", query], Validate::Envelope);
-        let found: Vec<_> = detector.needs_extraction().map(|(r, why)| (r.0, why.to_string())).collect();
+        let found: Vec<_> =
+            detector.needs_extraction().map(|(r, why)| (r.0, why.to_string())).collect();
         match reason {
             "" => assert_eq!(found, [], "{query}"),
             _ => {
-                assert!(matches!(&found[..], [(1, why)] if why.contains(reason)), "{query}: {found:?}");
+                assert!(
+                    matches!(&found[..], [(1, why)] if why.contains(reason)),
+                    "{query}: {found:?}"
+                );
                 assert!(inspected(&detector, b"{}").1, "{query} makes everything a candidate");
             }
         }

@@ -279,8 +279,8 @@ impl<'a> Fields<'a> {
     /// What judges the field `name`; `None` where the clause does not look at it.
     fn matcher(&self, name: &mut ArenaText<'_>) -> Option<&'a Matcher> {
         let Some(names) = self.names else { return self.of_type(self.types.of(name)) };
-        let is_named = names.has(name)
-            || self.types.flattened_above(name).any(|above| names.has(above));
+        let is_named =
+            names.has(name) || self.types.flattened_above(name).any(|above| names.has(above));
         if is_named {
             return self.of_type(self.types.of(name));
         }

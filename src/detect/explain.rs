@@ -295,12 +295,7 @@ impl Explainer<'_> {
     }
 }
 
-fn branch(
-    node: &Node,
-    operator: Operator,
-    held: bool,
-    operands: Vec<Explanation>,
-) -> Explanation {
+fn branch(node: &Node, operator: Operator, held: bool, operands: Vec<Explanation>) -> Explanation {
     let distance = operands.iter().map(|operand| operand.distance).min().unwrap_or(0);
     Explanation {
         clause: kql::print(node),
@@ -356,7 +351,6 @@ impl Explanation {
         nearest
     }
 }
-
 
 #[cfg(test)]
 #[path = "explain_tests.rs"]

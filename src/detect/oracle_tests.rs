@@ -3,8 +3,6 @@
 //! `PROPTEST_CASES` sets the number of cases; each judges every query of a handful on every
 //! document of a handful, and judges twice: the program, and what explains it.
 
-
-
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json};
 
@@ -31,9 +29,30 @@ const NAMES: [&str; 13] = [
 ];
 
 const TEXTS: [&str; 24] = [
-    "x", "X", "xy", "x y", "y x", "x-y Z", "5", "05", "5.0", "10", "true", "null", "", "é É",
-    "10.0.0.1", "::ffff:10.0.0.1", "10.0.0.0/8", "fe80::1", "2024-02-29", "2024-02-29T12:00:00Z",
-    "2024", "now-1d/d", "now", "*",
+    "x",
+    "X",
+    "xy",
+    "x y",
+    "y x",
+    "x-y Z",
+    "5",
+    "05",
+    "5.0",
+    "10",
+    "true",
+    "null",
+    "",
+    "é É",
+    "10.0.0.1",
+    "::ffff:10.0.0.1",
+    "10.0.0.0/8",
+    "fe80::1",
+    "2024-02-29",
+    "2024-02-29T12:00:00Z",
+    "2024",
+    "now-1d/d",
+    "now",
+    "*",
 ];
 
 fn text() -> impl Strategy<Value = String> {
@@ -93,9 +112,7 @@ fn said(members: &Members) -> Json {
     let mut object = Map::new();
     for (name, value) in members {
         match object.remove(name) {
-            Some(earlier) => {
-                object.insert(name.clone(), Json::from(vec![earlier, value.clone()]))
-            }
+            Some(earlier) => object.insert(name.clone(), Json::from(vec![earlier, value.clone()])),
             None => object.insert(name.clone(), value.clone()),
         };
     }
@@ -131,12 +148,8 @@ fn node(expr: Expr) -> Node {
 }
 
 fn clause() -> impl Strategy<Value = Expr> {
-    let operators = [
-        RangeOperator::Below,
-        RangeOperator::AtMost,
-        RangeOperator::Above,
-        RangeOperator::AtLeast,
-    ];
+    let operators =
+        [RangeOperator::Below, RangeOperator::AtMost, RangeOperator::Above, RangeOperator::AtLeast];
     prop_oneof![
         6 => (field(), literal()).prop_map(|(field, value)| Expr::Is { field: Some(field), value }),
         1 => literal().prop_map(|value| Expr::Is { field: None, value }),
@@ -154,7 +167,10 @@ fn tree() -> impl Strategy<Value = Node> {
             many().prop_map(|operands| node(Expr::Or(operands))),
             inner.clone().prop_map(|inner| node(Expr::Not(Box::new(inner)))),
             (proptest::sample::select(vec!["list", "list.in", "li*", "in"]), element_tree())
-                .prop_map(|(path, query)| node(Expr::Nested { path: pattern(path), query: Box::new(query) })),
+                .prop_map(|(path, query)| node(Expr::Nested {
+                    path: pattern(path),
+                    query: Box::new(query)
+                })),
         ]
     })
 }
@@ -166,7 +182,8 @@ fn element_tree() -> impl Strategy<Value = Node> {
         .prop_map(|(name, value)| node(Expr::Is { field: Some(pattern(name)), value }));
     let inner = is.prop_recursive(2, 4, 2, |inner| {
         prop_oneof![
-            proptest::collection::vec(inner.clone(), 2..3).prop_map(|operands| node(Expr::And(operands))),
+            proptest::collection::vec(inner.clone(), 2..3)
+                .prop_map(|operands| node(Expr::And(operands))),
             inner.prop_map(|inner| node(Expr::Not(Box::new(inner)))),
         ]
     });

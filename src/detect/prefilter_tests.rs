@@ -196,6 +196,48 @@ proptest! {
     }
 }
 
+/// `text` as a JSON string in which only what must be escaped is, and the character at `spelled`.
+fn spelled_at(text: &str, spelled: usize) -> String {
+    let at = |(index, symbol): (usize, char)| match symbol {
+        _ if index == spelled => format!("\\u{:04x}", u32::from(symbol)),
+        '"' | '\\' => format!("\\{symbol}"),
+        _ => symbol.to_string(),
+    };
+    format!("\"{}\"", text.chars().enumerate().map(at).collect::<String>())
+}
+
+/// Where the characters of the first escape of `text` stand.
+fn first_escape(text: &str) -> std::ops::Range<usize> {
+    let start = text.find("\\u00").expect("there is an escape");
+    start..start + 6
+}
+
+#[test]
+fn one_escape_hidden_by_one_escape_hidden_by_one_escape_makes_a_candidate() {
+    let prefilter = prefilter(&["event.action:some.action"]);
+    let programs = [Program::compile(&query("event.action:some.action"), &types())];
+    let mut judged = 0;
+    let mut check = |payload: &str| {
+        judged += 1;
+        assert!(truth(&programs, payload.as_bytes()), "{payload}");
+        assert!(!payload.contains("some.action"), "{payload}");
+        assert_eq!(prefilter.look(payload.as_bytes(), Look::Filter), Found::Candidate, "{payload}");
+    };
+    for letter in 0.."some.action".len() {
+        let action = spelled_at("some.action", letter);
+        let event = format!(r#"{{"uuid":"1","published":"2024-02-29","eventType":{action}}}"#);
+        check(&event);
+        for outer in first_escape(&event) {
+            let wrapped = format!("{{\"message\":{}}}", spelled_at(&event, outer));
+            check(&wrapped);
+            for outermost in first_escape(&wrapped) {
+                check(&format!("{{\"log\":{}}}", spelled_at(&wrapped, outermost)));
+            }
+        }
+    }
+    assert_eq!(judged, 11 * (1 + 6 * (1 + 6)));
+}
+
 #[test]
 fn the_generated_payloads_do_hide_their_literals() {
     let choices: Vec<u8> = (0..=255).map(|choice: u8| choice.wrapping_mul(37)).collect();

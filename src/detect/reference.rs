@@ -114,13 +114,7 @@ impl Reference<'_> {
         })
     }
 
-    fn any_of_name(
-        &self,
-        name: &str,
-        leaves: &[Leaf<'_>],
-        walk: Walk,
-        test: Test<'_>,
-    ) -> bool {
+    fn any_of_name(&self, name: &str, leaves: &[Leaf<'_>], walk: Walk, test: Test<'_>) -> bool {
         let below = format!("{name}.");
         let of = self.types.of(name);
         let parent = self.types.analysed_parent(name);
@@ -150,18 +144,15 @@ impl Reference<'_> {
                 let (wanted, found) = (words(&wanted), words(&text(found)));
                 match literal {
                     Literal::Quoted(_) => {
-                        !wanted.is_empty()
-                            && found.windows(wanted.len()).any(|part| part == wanted)
+                        !wanted.is_empty() && found.windows(wanted.len()).any(|part| part == wanted)
                     }
                     _ => wanted.iter().any(|word| found.contains(word)),
                 }
             }
             FieldType::Ip if block(&wanted).is_some() => is_in_block(found, &wanted),
-            FieldType::Date if DateExpression::parse(&wanted).is_some() => self.is_at(
-                found,
-                &wanted,
-                &|at, first, last| first <= at && at <= last,
-            ),
+            FieldType::Date if DateExpression::parse(&wanted).is_some() => {
+                self.is_at(found, &wanted, &|at, first, last| first <= at && at <= last)
+            }
             FieldType::Number if number(&wanted).is_some() => {
                 matches!(found, Json::String(text) if *text == wanted)
                     || number_of(found, Spelling::TextToo) == number(&wanted)
@@ -174,7 +165,13 @@ impl Reference<'_> {
         }
     }
 
-    fn lies(&self, found: &Json, operator: RangeOperator, literal: &Literal, of: FieldType) -> bool {
+    fn lies(
+        &self,
+        found: &Json,
+        operator: RangeOperator,
+        literal: &Literal,
+        of: FieldType,
+    ) -> bool {
         if matches!(literal, Literal::Null) {
             return false;
         }
@@ -186,12 +183,10 @@ impl Reference<'_> {
             RangeOperator::AtLeast => order.is_ge(),
         };
         match of {
-            FieldType::Number => {
-                match (number_of(found, Spelling::TextToo), number(&bound)) {
-                    (Some(found), Some(bound)) => found.partial_cmp(&bound).is_some_and(is_on),
-                    _ => false,
-                }
-            }
+            FieldType::Number => match (number_of(found, Spelling::TextToo), number(&bound)) {
+                (Some(found), Some(bound)) => found.partial_cmp(&bound).is_some_and(is_on),
+                _ => false,
+            },
             FieldType::Ip => match (found.as_str().and_then(address), block(&bound)) {
                 (Some(found), Some((first, last))) => match operator {
                     RangeOperator::Below | RangeOperator::AtLeast => is_on(found.cmp(&first)),
@@ -401,4 +396,3 @@ fn is_in_block(found: &Json, wanted: &str) -> bool {
     let found = found.as_str().and_then(address);
     found.zip(block(wanted)).is_some_and(|(at, (first, last))| first <= at && at <= last)
 }
-

@@ -29,9 +29,11 @@ fn a_star_is_any_run_of_characters_outside_of_quotes() {
     check("a:x*", &[r#"{"a":"x"}"#, "{\"a\":\"x\\n\"}"], &[r#"{"a":"X"}"#, r#"{"a":"ax"}"#]);
     check("a:*x*y", &[r#"{"a":"xy"}"#, r#"{"a":"axbyy"}"#], &[r#"{"a":"yx"}"#]);
     check("a:x*x", &[r#"{"a":"xx"}"#], &[r#"{"a":"x"}"#]);
-    check("event.action:\"user.mfa.*\"", &[r#"{"event.action":"user.mfa.*"}"#], &[
-        r#"{"event.action":"user.mfa.x"}"#,
-    ]);
+    check(
+        "event.action:\"user.mfa.*\"",
+        &[r#"{"event.action":"user.mfa.*"}"#],
+        &[r#"{"event.action":"user.mfa.x"}"#],
+    );
     check("a:46*", &[r#"{"a":"4625"}"#, r#"{"a":4625}"#], &[r#"{"a":5462}"#]);
 }
 
@@ -51,9 +53,11 @@ fn siblings_in_arrays_of_objects_are_paired_only_inside_a_nested_query() {
     check("list:{ t:User and id:\"2\" }", &[r#"{"list":{"t":"User","id":"2"}}"#], &[crossed]);
     check("list:{ t:User and id:\"1\" }", &[crossed], &[r#"{"list":[]}"#, r#"{"list":["User"]}"#]);
     check("list:{ not t:User }", &[crossed], &[r#"{"list":[{"t":"User"}]}"#, "{}"]);
-    check("list:{ in:{ x:1 and y:2 } }", &[r#"{"list":[{"in":[{"x":1,"y":2}]}]}"#], &[
-        r#"{"list":[{"in":[{"x":1},{"y":2}]}]}"#,
-    ]);
+    check(
+        "list:{ in:{ x:1 and y:2 } }",
+        &[r#"{"list":[{"in":[{"x":1,"y":2}]}]}"#],
+        &[r#"{"list":[{"in":[{"x":1},{"y":2}]}]}"#],
+    );
     check("li*:{ t:User and id:2 }", &[r#"{"list":[{"t":"User","id":2}]}"#], &[crossed]);
     let mixed = r#"{"okta.target":[{"type":"User","id":"1"},{"type":"App","id":"2"}]}"#;
     check("okta.target.type:User and okta.target.id:\"2\"", &[mixed], &[]);
@@ -90,7 +94,11 @@ fn numbers_compare_as_numbers_and_with_texts_as_texts() {
     check("a:5", &[r#"{"a":5}"#, r#"{"a":5.0}"#, r#"{"a":"5"}"#], &[r#"{"a":"05"}"#, r#"{"a":6}"#]);
     check("a:05", &[r#"{"a":"05"}"#, r#"{"a":5}"#], &[r#"{"a":"5"}"#]);
     check("a:\"5\"", &[r#"{"a":5}"#], &[]);
-    check("a >= 5", &[r#"{"a":5}"#, r#"{"a":10}"#, r#"{"a":"5"}"#], &[r#"{"a":4.9}"#, r#"{"a":"10"}"#]);
+    check(
+        "a >= 5",
+        &[r#"{"a":5}"#, r#"{"a":10}"#, r#"{"a":"5"}"#],
+        &[r#"{"a":4.9}"#, r#"{"a":"10"}"#],
+    );
     check("a < b", &[r#"{"a":"a"}"#, r#"{"a":"B"}"#], &[r#"{"a":"c"}"#, r#"{"a":null}"#]);
     check("n:5", &[r#"{"n":5}"#, r#"{"n":"5"}"#, r#"{"n":"5.0"}"#], &[r#"{"n":"x"}"#]);
     check("n > 9", &[r#"{"n":"10"}"#, r#"{"n":9.5}"#], &[r#"{"n":"9"}"#, r#"{"n":"x"}"#]);
@@ -108,14 +116,23 @@ fn booleans_are_also_their_texts() {
 
 #[test]
 fn addresses_compare_by_value_on_ip_fields_only() {
-    check("source.ip:10.0.0.0/8", &[r#"{"source.ip":"10.1.2.3"}"#], &[r#"{"source.ip":"11.0.0.1"}"#]);
+    check(
+        "source.ip:10.0.0.0/8",
+        &[r#"{"source.ip":"10.1.2.3"}"#],
+        &[r#"{"source.ip":"11.0.0.1"}"#],
+    );
     check("source.ip:\"10.0.0.0/8\"", &[r#"{"source.ip":["x","::ffff:10.0.0.1"]}"#], &["{}"]);
-    check("source.ip:\"fe80::1\"", &[r#"{"source.ip":"FE80:0:0::1"}"#], &[r#"{"source.ip":"fe80::2"}"#]);
+    check(
+        "source.ip:\"fe80::1\"",
+        &[r#"{"source.ip":"FE80:0:0::1"}"#],
+        &[r#"{"source.ip":"fe80::2"}"#],
+    );
     check("source.ip:10.0.0.1", &[r#"{"source.ip":"::ffff:10.0.0.1"}"#], &[]);
-    check("source.ip >= 10.0.0.0 and source.ip < 10.0.1.0", &[r#"{"source.ip":"10.0.0.9"}"#], &[
-        r#"{"source.ip":"10.0.1.0"}"#,
-        r#"{"source.ip":"9.9.9.9"}"#,
-    ]);
+    check(
+        "source.ip >= 10.0.0.0 and source.ip < 10.0.1.0",
+        &[r#"{"source.ip":"10.0.0.9"}"#],
+        &[r#"{"source.ip":"10.0.1.0"}"#, r#"{"source.ip":"9.9.9.9"}"#],
+    );
     check("a:10.0.0.0/8", &[r#"{"a":"10.0.0.0/8"}"#], &[r#"{"a":"10.0.0.1"}"#]);
     check("okta.client.ip:192.168.0.0/16", &[r#"{"okta":{"client":{"ip":"192.168.3.4"}}}"#], &[]);
 }
@@ -142,16 +159,20 @@ fn dates_span_their_unit_and_count_from_the_time_of_judging() {
 
 #[test]
 fn analysed_texts_are_searched_for_words() {
-    check("message:\"Failed Login\"", &[r#"{"message":"A failed LOGIN!"}"#], &[
-        r#"{"message":"login failed"}"#,
-    ]);
+    check(
+        "message:\"Failed Login\"",
+        &[r#"{"message":"A failed LOGIN!"}"#],
+        &[r#"{"message":"login failed"}"#],
+    );
     check("message:failed login", &[r#"{"message":"LOGIN"}"#], &[r#"{"message":"logins"}"#]);
     check("message:log*", &[r#"{"message":"two logins"}"#], &[r#"{"message":"blog"}"#]);
     check("message:\"log*\"", &[r#"{"message":"a log"}"#], &[r#"{"message":"login"}"#]);
     check("message:\"--\"", &[], &[r#"{"message":"--"}"#]);
-    check("process.name.text:cmd", &[r#"{"process":{"name":"CMD"}}"#], &[
-        r#"{"process":{"name":"cmds"}}"#,
-    ]);
+    check(
+        "process.name.text:cmd",
+        &[r#"{"process":{"name":"CMD"}}"#],
+        &[r#"{"process":{"name":"cmds"}}"#],
+    );
     check("process.name.text:*", &[r#"{"process.name":"x"}"#], &[r#"{"process.pid":1}"#]);
     check("process.name:cmd", &[], &[r#"{"process":{"name":"CMD"}}"#]);
 }
