@@ -101,10 +101,11 @@ fn walk(node: &Node, path: &str, sign: Sign, found: &mut Vec<String>) {
             nodes.iter().for_each(|node| walk(node, path, sign, found));
         }
         Expr::Not(node) => walk(node, path, sign.flipped(), found),
-        Expr::Nested { path: inner, query } => match inner.as_exact() {
-            Some(inner) => walk(query, &join(path, inner), sign, found),
-            None => {}
-        },
+        Expr::Nested { path: inner, query } => {
+            if let Some(inner) = inner.as_exact() {
+                walk(query, &join(path, inner), sign, found);
+            }
+        }
         Expr::Is { .. } | Expr::Exists { .. } | Expr::Range { .. } | Expr::Like { .. } => {
             let field = field(&node.expr).map(|field| join(path, field));
             if sign == Sign::Negated {
