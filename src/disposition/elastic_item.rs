@@ -221,8 +221,7 @@ fn node(entry: &Map<String, Json>) -> Result<Node, String> {
         Some("match") => is(&name, &value(entry, &field)?),
         Some("match_any") => {
             let values = entry.get("value").and_then(Json::as_array).map(Vec::as_slice);
-            let texts: Option<Vec<String>> =
-                values.unwrap_or_default().iter().map(plain).collect();
+            let texts: Option<Vec<String>> = values.unwrap_or_default().iter().map(plain).collect();
             let texts = texts.filter(|texts| !texts.is_empty()).ok_or_else(|| {
                 format!("the entry on {field:?} has no values; `value` is a list of texts")
             })?;

@@ -30,6 +30,9 @@ pub struct Metrics {
     decoded_events: IntCounterVec,
     candidates: IntCounterVec,
     hits: IntCounterVec,
+    exceptions: IntCounterVec,
+    expired_exceptions: GaugeVec,
+    suppression_groups: GaugeVec,
     alerts: IntCounterVec,
     dead_letters: IntCounterVec,
     skipped: IntCounterVec,
@@ -82,6 +85,8 @@ impl Metrics {
         for counter in [&metrics.candidates, &metrics.commits, &metrics.commit_failures] {
             counter.with_label_values(NO_LABELS);
         }
+        metrics.expired_exceptions(0);
+        metrics.suppression_groups(0);
         metrics
     }
 
@@ -98,6 +103,9 @@ impl Metrics {
             decoded_events: counter(&table::DECODED_EVENTS),
             candidates: counter(&table::CANDIDATES),
             hits: counter(&table::HITS),
+            exceptions: counter(&table::EXCEPTIONS),
+            expired_exceptions: gauge(&table::EXPIRED_EXCEPTIONS),
+            suppression_groups: gauge(&table::SUPPRESSION_GROUPS),
             alerts: counter(&table::ALERTS),
             dead_letters: counter(&table::DEAD_LETTERS),
             skipped: counter(&table::SKIPPED),
@@ -184,6 +192,28 @@ impl Metrics {
     /// This became of `count` hits of a rule.
     pub fn hits(&self, rule_id: &str, disposition: &str, count: u64) {
         self.hits.with_label_values(&[rule_id, disposition]).inc_by(count);
+    }
+
+    /// These exceptions are loaded: their series exist at 0.
+    pub fn exceptions_loaded<'i>(&self, ids: impl IntoIterator<Item = &'i str>) {
+        for id in ids {
+            self.exceptions.with_label_values(&[id]);
+        }
+    }
+
+    /// An exception hid `count` hits.
+    pub fn excepted(&self, exception_id: &str, count: u64) {
+        self.exceptions.with_label_values(&[exception_id]).inc_by(count);
+    }
+
+    /// So many exceptions are past their end.
+    pub fn expired_exceptions(&self, count: usize) {
+        self.expired_exceptions.with_label_values(NO_LABELS).set(count as f64);
+    }
+
+    /// So many suppression groups are open.
+    pub fn suppression_groups(&self, count: usize) {
+        self.suppression_groups.with_label_values(NO_LABELS).set(count as f64);
     }
 
     /// A rule held for an event at `wall_ms`.

@@ -29,6 +29,7 @@ fn metrics() -> Metrics {
         skip_reasons: vec!["tombstone"],
     });
     metrics.rule_set_loaded("cd", 2_000, &[rule("r1", &["low", "high"])]);
+    metrics.exceptions_loaded(["desk"]);
     metrics
 }
 
@@ -87,6 +88,9 @@ fn every_label_set_that_can_be_known_is_there_at_0() {
         "ouzel_alerts_total{rule_id=\"r1\",severity=\"high\"} 0",
         "ouzel_hits_total{disposition=\"published\",rule_id=\"r1\"} 0",
         "ouzel_hits_total{disposition=\"repeated\",rule_id=\"r1\"} 0",
+        "ouzel_exceptions_total{exception_id=\"desk\"} 0",
+        "ouzel_expired_exceptions 0",
+        "ouzel_suppression_groups 0",
         "ouzel_dead_letters_total{reason=\"truncated\",stage=\"processing\"} 0",
         "ouzel_skipped_total{reason=\"tombstone\"} 0",
         "ouzel_rule_last_hit_timestamp_seconds{rule_id=\"r1\"} 0",
@@ -140,6 +144,7 @@ fn counts_add_up() {
     metrics.records("okta", &counts);
     metrics.candidates(4);
     metrics.hits("r1", "published", 2);
+    metrics.excepted("desk", 3);
     metrics.decoded_events("raw", 9);
     metrics.dead_letters("processing", "truncated", 2);
     metrics.skipped("tombstone", 3);
@@ -152,6 +157,7 @@ fn counts_add_up() {
         "ouzel_payload_bytes_total{topic=\"okta\"} 1400",
         "ouzel_candidates_total 4",
         "ouzel_hits_total{disposition=\"published\",rule_id=\"r1\"} 2",
+        "ouzel_exceptions_total{exception_id=\"desk\"} 3",
         "ouzel_decoded_events_total{shape=\"raw\"} 9",
         "ouzel_dead_letters_total{reason=\"truncated\",stage=\"processing\"} 2",
         "ouzel_skipped_total{reason=\"tombstone\"} 3",

@@ -67,6 +67,12 @@ table! {
         "Records that the prefilter could not exclude.";
     HITS = Counter "ouzel_hits_total" ["rule_id", "disposition"]
         "Hits by what became of them: published, excepted, repeated, suppressed or over_limit.";
+    EXCEPTIONS = Counter "ouzel_exceptions_total" ["exception_id"]
+        "Hits that the exception hid.";
+    EXPIRED_EXCEPTIONS = Gauge "ouzel_expired_exceptions" []
+        "Loaded exceptions that are past their end and hide nothing.";
+    SUPPRESSION_GROUPS = Gauge "ouzel_suppression_groups" []
+        "Open groups of hits that are held back behind one alert.";
     ALERTS = Counter "ouzel_alerts_total" ["rule_id", "severity"]
         "Alerts delivered, that is: confirmed by the broker.";
     DEAD_LETTERS = Counter "ouzel_dead_letters_total" ["stage", "reason"]
