@@ -239,3 +239,79 @@ fn past_the_limit_nothing_is_dropped() {
     check(None, Target::Overflow, true);
     check(Some("overflow"), Target::Overflow, false);
 }
+
+/// Runs the program with these arguments; what it printed on both streams, and its exit code.
+fn ouzel(arguments: &[&str]) -> (String, Option<i32>) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ouzel"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .expect("the program runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout) + &text(&output.stderr), output.status.code())
+}
+
+/// A folder for the files of one test.
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("dispositions").join(name);
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    folder
+}
+
+#[test]
+fn the_example_loads_with_the_shipped_rules_and_hides_what_it_says() {
+    let root = crate::support::source::root().join("config/exceptions");
+    let set = format!("exceptions=[{:?}]", root.display().to_string());
+    let (text, code) = ouzel(&["check", "--strict", "--set", &set]);
+    assert!(text.contains("exceptions: 3 loaded"), "{text}");
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn check_tells_every_fault_of_exceptions_and_warns_of_what_looks_wrong() {
+    let folder = folder("check");
+    let file = folder.join("e.toml");
+    let set = format!("exceptions=[{:?}]", file.display().to_string());
+    std::fs::write(&file, "[[exception]]\nid = \"a\"\nquery = 'x:(1'\n[[exception]]\nid = \"b\"\nquery = 'not source.geo.country_iso_code:DE'\n")
+        .expect("written");
+    let (text, code) = ouzel(&["check", "--set", &set]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("exception \"a\"") && text.contains("exception \"b\""), "{text}");
+    std::fs::write(
+        &file,
+        "[[exception]]\nid = \"a\"\nquery = 'x:1'\nexpires = \"2020-01-01\"\nrules = [\"gone\"]\n",
+    )
+    .expect("written");
+    let (text, code) = ouzel(&["check", "--set", &set]);
+    assert_eq!(code, Some(0), "{text}");
+    for part in ["no owner", "which is not loaded", "has expired"] {
+        assert!(text.contains(part), "{part:?} is missing in {text}");
+    }
+}
+
+#[test]
+fn a_case_may_name_the_exception_that_hides_it() {
+    let folder = folder("case");
+    let exceptions = folder.join("e.toml");
+    std::fs::write(&exceptions, HIDES_DESK).expect("written");
+    let rule = folder.join("r.toml");
+    std::fs::copy(okta::rule_file(), &rule).expect("copied");
+    let case = |name: &str, actor: &str| {
+        let payload = okta::hit("u-1").replace("a@example.com", actor);
+        format!(
+            "[[case]]\nname = \"{name}\"\nwhy = \"w\"\nexpect = \"hit\"\nexcepted_by = \"desk\"\npayload = '{payload}'\n"
+        )
+    };
+    let set = format!("exceptions=[{:?}]", exceptions.display().to_string());
+    let rules = folder.display().to_string();
+    let run = |cases: &str| {
+        std::fs::write(folder.join("r.cases.toml"), cases).expect("written");
+        ouzel(&["test", "-r", &format!("{rules}/r.toml"), "--set", &set])
+    };
+    let (text, code) = run(&case("hidden", "desk@example.com"));
+    assert_eq!(code, Some(0), "{text}");
+    let (text, code) = run(&case("seen", "eve@example.com"));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("excepted by desk") && text.contains("excepted by nothing"), "{text}");
+}
