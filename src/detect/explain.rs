@@ -206,11 +206,7 @@ impl Explainer<'_> {
         match &node.expr {
             Expr::And(operands) => self.many(node, Operator::And, operands, scope),
             Expr::Or(operands) => self.many(node, Operator::Or, operands, scope),
-            Expr::Not(inner) => {
-                let operand = self.node(inner, scope);
-                let held = !operand.held;
-                branch(node, Operator::Not, held, vec![operand])
-            }
+            Expr::Not(inner) => branch(node, Operator::Not, vec![self.node(inner, scope)]),
             Expr::Nested { path, query } => self.nested(node, path, query, scope),
             _ => self.leaf(node, scope),
         }
@@ -223,14 +219,8 @@ impl Explainer<'_> {
         operands: &[Node],
         scope: Scope<'_, '_>,
     ) -> Explanation {
-        let operands: Vec<_> = operands.iter().map(|operand| self.node(operand, scope)).collect();
-        let held = match operator {
-            Operator::And => operands.iter().all(|operand| operand.held),
-            Operator::Or | Operator::Not | Operator::Nested => {
-                operands.iter().any(|operand| operand.held)
-            }
-        };
-        branch(node, operator, held, operands)
+        let operands = operands.iter().map(|operand| self.node(operand, scope));
+        branch(node, operator, operands.collect())
     }
 
     /// Explains the first object that satisfies the inner query, else the last one there is.
@@ -254,10 +244,9 @@ impl Explainer<'_> {
                 if held { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
         }
-        let held = shown.as_ref().is_some_and(|explanation| explanation.held);
         let name = full.pieces().join("*");
-        let mut explanation = branch(node, Operator::Nested, held, Vec::from_iter(shown));
-        explanation.note = Some(match (held, count) {
+        let mut explanation = branch(node, Operator::Nested, Vec::from_iter(shown));
+        explanation.note = Some(match (explanation.held, count) {
             (_, 0) => format!("`{}` holds no object", escaped(&name)),
             (true, _) => format!("object {count} of `{}`", escaped(&name)),
             (false, _) => format!("none of {count} in `{}`; the last", escaped(&name)),
@@ -269,7 +258,7 @@ impl Explainer<'_> {
     fn leaf(&self, node: &Node, scope: Scope<'_, '_>) -> Explanation {
         let program = Program::of_node(node, self.prefix, self.types);
         let held = program.step(0, scope, self.moment);
-        let mut found = near::Found::default();
+        let mut found = near::Found { is_match: held, ..near::Found::default() };
         for clause in &program.clauses {
             // Values that hold first, so that a long list never hides the reason.
             for wanted in [true, false] {
@@ -281,7 +270,7 @@ impl Explainer<'_> {
                 });
             }
         }
-        let near = near::note(&node.expr, self.prefix, held, &found);
+        let near = near::note(&node.expr, self.prefix, &found);
         Explanation {
             clause: kql::print(node),
             held,
@@ -295,7 +284,13 @@ impl Explainer<'_> {
     }
 }
 
-fn branch(node: &Node, operator: Operator, held: bool, operands: Vec<Explanation>) -> Explanation {
+fn branch(node: &Node, operator: Operator, operands: Vec<Explanation>) -> Explanation {
+    let mut verdicts = operands.iter().map(|operand| operand.held);
+    let held = match operator {
+        Operator::And => verdicts.all(|held| held),
+        Operator::Or | Operator::Nested => verdicts.any(|held| held),
+        Operator::Not => !verdicts.any(|held| held),
+    };
     let distance = operands.iter().map(|operand| operand.distance).min().unwrap_or(0);
     Explanation {
         clause: kql::print(node),

@@ -19,8 +19,10 @@ const COMPARED_BYTES_MAX: usize = 256;
 /// The values that a clause looked at, with their names; nulls left out.
 #[derive(Default)]
 pub(super) struct Found {
+    /// Whether the clause held.
+    pub(super) is_match: bool,
     pub(super) values: Vec<(String, serde_json::Value)>,
-    count: usize,
+    pub(super) count: usize,
 }
 
 impl Found {
@@ -51,7 +53,8 @@ pub(super) struct Near {
 }
 
 /// Says what the clause `expr` found.
-pub(super) fn note(expr: &Expr, prefix: Option<&Pattern>, held: bool, found: &Found) -> Near {
+pub(super) fn note(expr: &Expr, prefix: Option<&Pattern>, found: &Found) -> Near {
+    let held = found.is_match;
     let field = field(expr).map(|field| joined(prefix, field).pieces().join("*"));
     let distance = distance(expr, found);
     if matches!(expr, Expr::All) {

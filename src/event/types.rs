@@ -141,10 +141,10 @@ fn builtin(field: &str) -> FieldType {
     if let Some((_, exact)) = EXACT.iter().find(|(name, _)| *name == field) {
         return *exact;
     }
-    if KEYWORD_ROOTS.iter().any(|root| is_below(root)) {
+    if KEYWORD_ROOTS.iter().any(is_below) {
         return FieldType::Keyword;
     }
-    if FLATTENED_ROOTS.iter().any(|root| is_below(root)) {
+    if FLATTENED_ROOTS.iter().any(is_below) {
         return FieldType::Flattened;
     }
     let ending = ENDINGS
