@@ -221,21 +221,30 @@ const fn prefix_xor(mask: u64) -> u64 {
     mask ^ mask << 32
 }
 
-/// The masks of a block, 16 bytes at a time.
+/// The masks of a block, 16 bytes at a time. Moving a comparison's outcome into a mask is what costs
+/// most, so the three masks that most blocks leave empty are made only where one of them is not.
 #[inline]
 fn masks(block: &[u8; BLOCK]) -> Masks {
-    let mut masks = Masks::default();
     let (lanes, _) = block.as_chunks::<16>();
-    for (at, lane) in lanes.iter().enumerate() {
-        let lane = u8x16::new(*lane);
-        let shift = at * 16;
-        let mask = |found: u8x16| u64::from(found.to_bitmask()) << shift;
-        masks.quote |= mask(lane.simd_eq(u8x16::splat(b'"')));
-        masks.backslash |= mask(lane.simd_eq(u8x16::splat(b'\\')));
-        masks.control |= mask(lane.simd_eq(lane.min(u8x16::splat(0x1f))));
+    let lanes = || lanes.iter().map(|lane| u8x16::new(*lane));
+    let mask = |found: fn(u8x16) -> u8x16| {
+        let masks = lanes().map(|lane| u64::from(found(lane).to_bitmask()));
+        masks.zip([0, 16, 32, 48]).fold(0, |all, (mask, shift)| all | mask << shift)
+    };
+    let backslash = |lane: u8x16| lane.simd_eq(u8x16::splat(b'\\'));
+    let control = |lane: u8x16| lane.simd_eq(lane.min(u8x16::splat(0x1f)));
+    let mut masks = Masks {
+        quote: mask(|lane| lane.simd_eq(u8x16::splat(b'"'))),
         // The two bits in which the four brackets differ are cleared.
-        masks.bracket |= mask((lane & u8x16::splat(0xd9)).simd_eq(u8x16::splat(0x59)));
-        masks.beyond_ascii |= mask(lane);
+        bracket: mask(|lane| (lane & u8x16::splat(0xd9)).simd_eq(u8x16::splat(0x59))),
+        ..Masks::default()
+    };
+    let rare = |lane| lane | backslash(lane) | control(lane);
+    let any = lanes().map(rare).fold(u8x16::ZERO, |any, lane| any | lane);
+    if any.to_bitmask() != 0 {
+        masks.backslash = mask(backslash);
+        masks.control = mask(control);
+        masks.beyond_ascii = mask(|lane| lane);
     }
     masks
 }
