@@ -129,8 +129,12 @@ fn table(suites: &[Suite<'_>], paint: Paint) -> String {
         0 => paint.paint(Color::Green, "all as expected"),
         _ => paint.paint(Color::Red, &format!("{failed} failed")),
     };
-    let _ = writeln!(text, "{} rules, {cases} cases: {sum}", suites.len());
+    let _ = writeln!(text, "{}, {}: {sum}", counted(suites.len(), "rule"), counted(cases, "case"));
     text
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn write_junit(path: &Path, suites: &[Suite<'_>], caseless: Caseless) -> Result<(), Failure> {
