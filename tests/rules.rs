@@ -243,6 +243,49 @@ fn ouzel(arguments: &[&str]) -> Exit {
 
 const RULE: &str = "[rule]\nrule_id = \"r-1\"\nname = \"n\"\ntype = \"query\"\ndescription = \"d\"\n\
                     severity = \"low\"\nrisk_score = 1\nquery = \"a:1\"\n";
+const CASE: &str = "[[case]]\nname = \"one\"\nwhy = \"w\"\nexpect = \"EXPECT\"\nevent = {a = 1}\n";
+
+#[test]
+fn test_ends_as_its_cases_do() {
+    let place = workplace("exit-codes");
+    let path = place.to_str().expect("the folder's name is UTF-8");
+    write(&place, "r.toml", RULE);
+    assert_eq!(ouzel(&["test", "-r", path]), Exit::Fine, "no cases is a warning");
+    assert_eq!(ouzel(&["test", "-r", path, "--strict"]), Exit::Findings, "and strictly a failure");
+    write(&place, "r.cases.toml", &CASE.replace("EXPECT", "hit"));
+    assert_eq!(ouzel(&["test", "-r", path, "--strict"]), Exit::Fine);
+    let file = place.join("r.toml");
+    let file = file.to_str().expect("the folder's name is UTF-8");
+    assert_eq!(ouzel(&["test", "-r", file, "--strict"]), Exit::Fine, "cases beside a named file");
+    write(&place, "r.cases.toml", &CASE.replace("EXPECT", "clean"));
+    assert_eq!(ouzel(&["test", "-r", path]), Exit::Findings);
+    write(&place, "r.cases.toml", &CASE.replace("EXPECT", "hat"));
+    assert_eq!(ouzel(&["test", "-r", path]), Exit::Rules, "a case file that is wrong");
+    write(&place, "r.cases.toml", "");
+    write(&place, "x.cases.toml", &CASE.replace("EXPECT", "hit"));
+    assert_eq!(ouzel(&["test", "-r", path]), Exit::Rules, "cases of no rule");
+    assert_eq!(ouzel(&["test", "-r", "no/such/path"]), Exit::Unavailable);
+}
+
+#[test]
+fn junit_tells_what_failed_and_why() {
+    let place = workplace("junit");
+    let path = place.to_str().expect("the folder's name is UTF-8");
+    let report = place.join("cases.xml");
+    write(&place, "r.toml", RULE);
+    write(
+        &place,
+        "r.cases.toml",
+        &[CASE.replace("EXPECT", "hit"), CASE.replace("one", "two").replace("EXPECT", "clean")]
+            .concat(),
+    );
+    let junit = report.to_str().expect("the folder's name is UTF-8");
+    assert_eq!(ouzel(&["test", "-r", path, "--junit", junit]), Exit::Findings);
+    let xml = std::fs::read_to_string(&report).expect("the report was written");
+    assert!(xml.contains("tests=\"2\"") && xml.contains("failures=\"1\""), "{xml}");
+    assert!(xml.contains("expected clean, found hit"), "{xml}");
+    assert!(xml.contains("why: w"), "{xml}");
+}
 
 #[test]
 fn files_that_are_no_rules_say_so() {
@@ -258,6 +301,46 @@ fn files_that_are_no_rules_say_so() {
     let file = place.join("r.toml");
     let file = file.to_str().expect("the folder's name is UTF-8");
     assert_eq!(ouzel(&["test", "-r", file]), Exit::Rules, "named itself, it is an error");
+}
+
+#[test]
+fn explain_ends_as_its_input_can_be_read() {
+    let place = workplace("explain");
+    write(&place, "r.toml", RULE);
+    write(&place, "events.ndjson", "{\"a\":1}\n{\"a\":2}\n");
+    write(&place, "broken.ndjson", "{\"a\":1}\n{\"a\":\n");
+    let path = |name: &str| place.join(name).to_str().expect("names are UTF-8").to_owned();
+    let (rule, events, broken) = (path("r.toml"), path("events.ndjson"), path("broken.ndjson"));
+    assert_eq!(ouzel(&["explain", "-r", &rule, &events]), Exit::Fine);
+    assert_eq!(ouzel(&["explain", "-r", &rule, "--output", "json", &events]), Exit::Fine);
+    assert_eq!(ouzel(&["explain", "-r", &rule, "--rule", "r-1", &events]), Exit::Fine);
+    assert_eq!(ouzel(&["explain", "-r", &rule, "--rule", "r-2", &events]), Exit::Configuration);
+    assert_eq!(ouzel(&["explain", "-r", &rule, &broken]), Exit::Findings);
+    assert_eq!(ouzel(&["explain", "-r", &rule, &path("none.json")]), Exit::Unavailable);
+}
+
+/// The examples of the authors' document: what it shows can be copied.
+#[test]
+fn the_examples_of_the_document_are_right() {
+    let document =
+        std::fs::read_to_string(source::root().join("docs/RULES.md")).expect("it is there");
+    let blocks: Vec<&str> = document
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect();
+    let [rule, overrides, cases] = blocks.as_slice() else { panic!("three examples: {blocks:?}") };
+    let text = |text: &str| RuleText {
+        origin: "docs/RULES.md".to_owned(),
+        text: text.to_owned(),
+        found: Found::Named,
+    };
+    let id = loaded(&[text(rule)]).rules()[0].id.clone();
+    assert!(overrides.contains(MFA_RESET));
+    let cases = cases.replace("rule = \"b7602d4e-…\"", &format!("rule = \"{id}\""));
+    let file = rule::case::parse("docs/RULES.md", &cases);
+    let file = file.unwrap_or_else(|faults| panic!("{}", shown(&faults)));
+    assert_eq!(all_as_expected(&loaded(&[text(rule)]), &[file]), 2);
 }
 
 /// Elastic's own rules, where a checkout of elastic/detection-rules is at hand:
