@@ -319,6 +319,42 @@ fn explain_ends_as_its_input_can_be_read() {
     assert_eq!(ouzel(&["explain", "-r", &rule, &path("none.json")]), Exit::Unavailable);
 }
 
+/// What the program says to `input`.
+fn answer(arguments: &[&str], input: &str) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ouzel"))
+        .args(arguments)
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("it was piped");
+    stdin.write_all(input.as_bytes()).expect("the program reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the program ends");
+    String::from_utf8(output.stdout).expect("the answer is UTF-8")
+}
+
+#[test]
+fn an_alert_is_explained_over_the_event_that_it_carries() {
+    let event = r#"{"uuid":"a","published":"2026-01-05T09:12:44.118Z","eventType":"user.mfa.factor.reset_all"}"#;
+    let alert = answer(&["pipe", "-q"], event);
+    assert_eq!(alert.lines().count(), 1, "{alert}");
+    let lines = answer(&["explain", "--output", "json"], &alert);
+    let said: serde_json::Value = serde_json::from_str(&lines).expect("one line of JSON");
+    assert_eq!((&said["rule_id"], &said["held"]), (&MFA_RESET.into(), &true.into()), "{said}");
+    let operands = said["explanation"]["operands"].as_array().expect("a conjunction");
+    assert_eq!(operands[1]["found"][0], "user.mfa.factor.reset_all");
+    let every = answer(&["explain"], event);
+    assert_eq!(every.matches("does not hold").count(), rules::shipped().len() - 1, "{every}");
+    let near = event.replace("reset_all", "reset");
+    let missed = answer(&["explain", "--rule", MFA_RESET], &near);
+    assert!(missed.contains("`event.action` is `user.mfa.factor.reset`, expected"), "{missed}");
+}
+
 /// The examples of the authors' document: what it shows can be copied.
 #[test]
 fn the_examples_of_the_document_are_right() {

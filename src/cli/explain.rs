@@ -34,6 +34,11 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let settings = configuration::load_offline(shared)?.settings;
     let set = rules::load(&settings, shared)?;
+    if set.rules().is_empty() {
+        let count = set.skipped().len();
+        let fault = format!("no rule judges: all {count} are skipped; `ouzel check` says why");
+        return Err(Failure::new(Exit::Rules, fault));
+    }
     if let Some(id) = &arguments.rule {
         asked_for(&set, id)?;
     }

@@ -40,6 +40,11 @@ pub fn run(arguments: &TestArguments, shared: &Shared) -> Result<Exit, Failure> 
     text.push_str(&table(&suites, paint));
     let unwritten = |fault| Failure::new(Exit::Unavailable, format!("write the result: {fault}"));
     terminal::print(&text).map_err(unwritten)?;
+    let skipped = set.skipped().len();
+    if skipped > 0 && shared.quiet == 0 {
+        let skipped = counted(skipped, "rule");
+        terminal::print_error(&format!("note: {skipped} skipped; `ouzel check` says why\n"));
+    }
     let is_silent = shared.quiet > 0 && !arguments.strict;
     for suite in suites.iter().filter(|suite| suite.checked.is_empty() && !is_silent) {
         let kind = if arguments.strict { "error" } else { "warning" };
