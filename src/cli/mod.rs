@@ -16,6 +16,8 @@ pub mod generate;
 pub mod pipe;
 pub mod progress;
 pub mod rules;
+#[cfg(feature = "kafka")]
+pub mod run;
 pub mod terminal;
 pub mod test;
 pub mod version;
@@ -52,6 +54,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let clock = SystemClock::default();
     match &arguments.command {
+        #[cfg(feature = "kafka")]
+        Command::Run => run::run(&arguments.shared),
+        #[cfg(not(feature = "kafka"))]
+        Command::Run => Err(exit::without_kafka("run")),
         Command::Generate(generate) => generate::run(generate, &clock),
         Command::Pipe(pipe) => pipe::run(pipe, &arguments.shared),
         Command::Test(test) => test::run(test, &arguments.shared),

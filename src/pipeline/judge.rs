@@ -255,6 +255,12 @@ impl Judge {
         Some(Prepared { target: Target::DeadLetters, encoded, note: Note::DeadLetter(fault) })
     }
 
+    /// Suppression groups that are open.
+    #[must_use]
+    pub fn open_groups(&self) -> usize {
+        self.dispositions().open_groups()
+    }
+
     /// The alert `id` was delivered: from now on the same id is a repeat.
     pub fn delivered(&self, id: AlertId) {
         self.dispositions().delivered(id);

@@ -52,6 +52,7 @@ pub struct Metrics {
     commits: IntCounterVec,
     commit_failures: IntCounterVec,
     rebalances: IntCounterVec,
+    offset_resets: IntCounterVec,
     assigned_partitions: GaugeVec,
     dispositions: Vec<String>,
     rules: Mutex<Rules>,
@@ -82,7 +83,13 @@ impl Metrics {
         for kind in Rebalance::ALL {
             metrics.rebalances.with_label_values(&[kind.name()]);
         }
-        for counter in [&metrics.candidates, &metrics.commits, &metrics.commit_failures] {
+        let unlabelled = [
+            &metrics.candidates,
+            &metrics.commits,
+            &metrics.commit_failures,
+            &metrics.offset_resets,
+        ];
+        for counter in unlabelled {
             counter.with_label_values(NO_LABELS);
         }
         metrics.expired_exceptions(0);
@@ -125,6 +132,7 @@ impl Metrics {
             commits: counter(&table::COMMITS),
             commit_failures: counter(&table::COMMIT_FAILURES),
             rebalances: counter(&table::REBALANCES),
+            offset_resets: counter(&table::OFFSET_RESETS),
             assigned_partitions: gauge(&table::ASSIGNED_PARTITIONS),
             dispositions: known.dispositions.iter().map(|name| (*name).to_owned()).collect(),
             rules: Mutex::default(),
@@ -254,6 +262,11 @@ impl Metrics {
     /// `count` commits failed.
     pub fn commit_failures(&self, count: u64) {
         self.commit_failures.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// So many partitions were reset, because their next record was gone from the topic.
+    pub fn offset_resets(&self, count: u64) {
+        self.offset_resets.with_label_values(NO_LABELS).inc_by(count);
     }
 
     /// A worker saw a rebalance of this kind.

@@ -111,6 +111,8 @@ table! {
         "Commits that failed; the next one covers the same records.";
     REBALANCES = Counter "ouzel_rebalances_total" ["kind"]
         "Rebalances of the consumer group as this instance saw them: assign, revoke or lost.";
+    OFFSET_RESETS = Counter "ouzel_offset_resets_total" []
+        "Partitions whose next record was gone from the topic; reading went on at the oldest one.";
     ASSIGNED_PARTITIONS = Gauge "ouzel_assigned_partitions" []
         "Partitions that this instance reads.";
     BUILD_INFO = Gauge "ouzel_build_info" ["version", "commit"]

@@ -1,0 +1,57 @@
+//! `ouzel run`: topic to topic, until told to stop.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use super::args::{ColorChoice, Shared};
+use super::exit::{Exit, Failure};
+use super::{configuration, exceptions, rules, version};
+use crate::clock::{Clock, SystemClock};
+use crate::config::settings::LogSettings;
+use crate::pipeline::driver::{self, DriverFault, Signals, Stage};
+use crate::telemetry::logging::{self, Colors};
+
+/// Runs the stage.
+///
+/// # Errors
+/// Configuration (3), rules (2), a cluster that cannot be used or an end that lost time (4).
+pub fn run(shared: &Shared) -> Result<Exit, Failure> {
+    let settings = configuration::load(shared)?.settings;
+    let rules = rules::load(&settings, shared)?;
+    let exceptions = exceptions::load(&settings, &rules)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    start_logs(&settings.log, shared.color, &clock)?;
+    let stage = Stage {
+        settings,
+        rules,
+        exceptions,
+        clock,
+        version: version::VERSION,
+        commit: version::COMMIT,
+    };
+    driver::start(stage, Signals::Heard)
+        .and_then(driver::Running::wait)
+        .map(|()| Exit::Fine)
+        .map_err(|fault| failure(&fault))
+}
+
+/// What a fault of the driver means to who called the program.
+pub(super) fn failure(fault: &DriverFault) -> Failure {
+    Failure::new(Exit::Unavailable, fault.to_string())
+}
+
+/// Sends the logs of this process to standard error.
+pub(super) fn start_logs(
+    settings: &LogSettings,
+    color: ColorChoice,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), Failure> {
+    let has_terminal = std::io::stderr().is_terminal();
+    let colors = match color {
+        ColorChoice::Always => Colors::On,
+        ColorChoice::Auto if has_terminal => Colors::On,
+        ColorChoice::Auto | ColorChoice::Never => Colors::Off,
+    };
+    logging::init(settings, colors, driver::now(clock))
+        .map_err(|fault| Failure::new(Exit::Configuration, fault.to_string()))
+}

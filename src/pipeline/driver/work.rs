@@ -1,0 +1,119 @@
+//! The thread of one worker: step, publish, until it is over.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{KafkaWorker, report};
+use crate::clock::Clock;
+use crate::pipeline::{Ending, Judge, Step, Tally};
+use crate::telemetry::{Health, Metrics};
+
+/// How often counts are published when nothing asks for it earlier: a scraper comes every few
+/// seconds, and a step may take microseconds.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+
+/// What the thread of a worker shares with the rest.
+pub(super) struct Shift {
+    pub index: usize,
+    pub stop: Arc<AtomicBool>,
+    pub clock: Arc<dyn Clock>,
+    pub health: Arc<Health>,
+    pub metrics: Arc<Metrics>,
+    pub totals: Arc<Totals>,
+    pub judge: Arc<Judge>,
+}
+
+/// What all workers have done, for whoever watches from this process.
+#[derive(Debug, Default)]
+pub struct Totals {
+    records: AtomicU64,
+    alerts: AtomicU64,
+    dead_letters: AtomicU64,
+}
+
+impl Totals {
+    /// Records judged.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+    /// Alerts delivered.
+    #[must_use]
+    pub fn alerts(&self) -> u64 {
+        self.alerts.load(Ordering::Relaxed)
+    }
+    /// Dead letters delivered.
+    #[must_use]
+    pub fn dead_letters(&self) -> u64 {
+        self.dead_letters.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, tally: &Tally) {
+        let records = tally.topics.iter().map(|topic| topic.records()).sum();
+        self.records.fetch_add(records, Ordering::Relaxed);
+        self.alerts.fetch_add(tally.delivered.len() as u64, Ordering::Relaxed);
+        self.dead_letters.fetch_add(tally.dead_letters.iter().sum(), Ordering::Relaxed);
+    }
+}
+
+/// Works until told to stop, or until it cannot go on; closes the clients.
+pub(super) fn work(worker: KafkaWorker, shift: Shift) -> Ending {
+    let worked = catch_unwind(AssertUnwindSafe(|| steps(worker, &shift)));
+    worked
+        .unwrap_or_else(|_| Ending::Failed("it met a defect of this program (a panic)".to_owned()))
+}
+
+fn steps(mut worker: KafkaWorker, shift: &Shift) -> Ending {
+    let clock = &shift.clock;
+    let mut publisher = Publisher { resets: 0, published: Duration::ZERO };
+    let mut told = false;
+    loop {
+        if !told && shift.stop.load(Ordering::Relaxed) {
+            told = true;
+            worker.stop();
+        }
+        worker.set_wall(clock.wall());
+        let step = worker.step(clock.monotonic());
+        let over = matches!(step, Step::Ended(_));
+        publisher.publish(&mut worker, shift, if over { Due::Now } else { Due::InTime });
+        if let Step::Ended(ending) = step {
+            drop(worker.close());
+            return ending;
+        }
+    }
+}
+
+/// Whether counts are published whatever the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Now,
+    InTime,
+}
+
+struct Publisher {
+    /// Offset resets published so far.
+    resets: u64,
+    published: Duration,
+}
+
+impl Publisher {
+    fn publish(&mut self, worker: &mut KafkaWorker, shift: &Shift, due: Due) {
+        let now = shift.clock.monotonic();
+        let tally = worker.tally();
+        // How late an alert was is known only at once; partitions come before what is said of them.
+        let hurry = !tally.delivered.is_empty() || !tally.rebalances.is_empty();
+        if due == Due::InTime && !hurry && now < self.published + PUBLISH_EVERY {
+            return;
+        }
+        self.published = now;
+        report::counts(&shift.metrics, tally, &shift.judge, shift.clock.wall());
+        shift.totals.add(tally);
+        tally.clear();
+        let resets = worker.source().offset_resets();
+        shift.metrics.offset_resets(resets - std::mem::replace(&mut self.resets, resets));
+        report::partitions(&shift.metrics, worker);
+        shift.health.report(shift.index, now, &report::status(worker));
+    }
+}
