@@ -130,6 +130,9 @@ fn every_shipped_rule_is_whole() {
         assert!(!rule.false_positives.is_empty() && !rule.references.is_empty(), "{name}");
         assert_ne!(rule.threat, serde_json::json!([]), "{name}");
     }
+    let types = setup::field_types(&Settings::default(), &set);
+    let detector = Detector::new(Arc::clone(&set), &types, Validate::Envelope);
+    assert_eq!(detector.needs_extraction().count(), 0, "one such rule decodes every record");
 }
 
 #[test]
