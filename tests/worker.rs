@@ -265,6 +265,17 @@ fn what_the_source_says_shows() {
     assert_eq!(bench.end(), Ending::Failed("the client gave up".to_owned()));
 }
 
+/// A commit that met a rebalance failed as a whole: the partitions that are kept have to be
+/// committed again although no record moves their watermark.
+#[test]
+fn a_commit_that_a_rebalance_outran_is_made_again_and_is_no_failure() {
+    let mut bench = Bench::new(source_of(&[okta::clean("c")]), MemorySink::default());
+    bench.worker.source().outrun_commits(1);
+    bench.steps(30);
+    assert_eq!(bench.worker.tally().commit_failures.len(), 0);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+}
+
 /// What happens between steps of a generated run.
 #[derive(Clone, Debug)]
 enum Act {

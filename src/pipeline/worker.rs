@@ -306,6 +306,7 @@ impl<K: Sink> Desk<K> {
                 self.rebalanced(RebalanceKind::Lost, partitions);
             }
             SourceEvent::Committed(outcome) => self.committed(CommitMode::Sync, outcome),
+            SourceEvent::CommitOutrun => self.apply(Input::CommitFailed),
             SourceEvent::Ended => self.apply(Input::Exhausted),
             SourceEvent::BrokersDown => self.apply(Input::BrokersDown),
             SourceEvent::BrokersUp => self.apply(Input::BrokersUp),

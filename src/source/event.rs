@@ -22,9 +22,11 @@ pub enum SourceEvent {
     Revoked(Vec<Partition>),
     /// These partitions are gone already: drop their state, commit nothing, then release.
     Lost(Vec<Partition>),
-    /// How a [`CommitMode::Async`] commit ended; the error says why, in one line. A commit that
-    /// lost a race with a rebalance ended well: repeats follow, no loss.
+    /// How a [`CommitMode::Async`] commit ended; the error says why, in one line.
     Committed(Result<(), String>),
+    /// A commit lost a race with a rebalance. That is no fault, but what is still owned has not
+    /// been committed: it has to be committed again.
+    CommitOutrun,
     /// There will be no more records (files, a closed pipe).
     Ended,
     /// No broker can be reached.

@@ -56,6 +56,8 @@ pub struct KafkaSource {
     membership: Membership,
     events: VecDeque<SourceEvent>,
     joined: bool,
+    /// Every topic is a regular expression: none of them need exist.
+    waits_for_match: bool,
     flow: Flow,
     brokers_down: bool,
     figures: Figures,
@@ -98,6 +100,7 @@ impl KafkaSource {
             membership: Membership::default(),
             events: VecDeque::new(),
             joined: false,
+            waits_for_match: topics.iter().all(|topic| topic.starts_with('^')),
             flow: Flow::Running,
             brokers_down: false,
             figures: Figures::default(),
@@ -161,6 +164,14 @@ impl KafkaSource {
             }
             (_, Some(code)) if is_forbidden && !self.joined => {
                 Err(SourceError::Client(format!("join the consumer group: {code}")))
+            }
+            // Nothing matches the expression (yet). The client joins its group when something does;
+            // until then it has what it can have.
+            (_, Some(Code::UnknownTopicOrPartition)) if self.waits_for_match => {
+                if !std::mem::replace(&mut self.joined, true) {
+                    tracing::info!("no topic matches yet; waiting for one");
+                }
+                Ok(())
             }
             (_, Some(Code::AutoOffsetReset | Code::OffsetOutOfRange)) => {
                 self.out_of_range = true;

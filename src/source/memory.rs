@@ -78,6 +78,7 @@ pub struct MemorySource {
     events: VecDeque<SourceEvent>,
     received: Timestamp,
     commits_to_fail: usize,
+    commits_to_outrun: usize,
     fault: Option<String>,
     ends: bool,
     ended: bool,
@@ -152,6 +153,11 @@ impl MemorySource {
     /// Lets the next commits fail.
     pub const fn fail_commits(&mut self, count: usize) {
         self.commits_to_fail = count;
+    }
+
+    /// Lets the next asynchronous commits lose a race with a rebalance.
+    pub const fn outrun_commits(&mut self, count: usize) {
+        self.commits_to_outrun = count;
     }
 
     /// Lets the next poll fail.
@@ -266,6 +272,11 @@ impl Source for MemorySource {
         watermarks: &[(Partition, i64)],
         mode: CommitMode,
     ) -> Result<(), SourceError> {
+        if self.commits_to_outrun > 0 && mode == CommitMode::Async {
+            self.commits_to_outrun -= 1;
+            self.events.push_back(SourceEvent::CommitOutrun);
+            return Ok(());
+        }
         let fails = self.commits_to_fail > 0;
         self.commits_to_fail = self.commits_to_fail.saturating_sub(1);
         let outcome = if fails { Err("the broker said no".to_owned()) } else { Ok(()) };

@@ -32,8 +32,11 @@ impl KafkaSource {
     /// Takes note of how commits ended, and tells the worker.
     pub(super) fn serve_commits(&mut self) -> Result<(), SourceError> {
         for outcome in self.consumer()?.context().take_commits() {
-            let outcome = self.committed(outcome);
-            self.events.push_back(SourceEvent::Committed(outcome));
+            let was_outrun = outcome.fault.is_some_and(is_lost_race);
+            let ended = self.committed(outcome);
+            if !was_outrun {
+                self.events.push_back(SourceEvent::Committed(ended));
+            }
         }
         Ok(())
     }
@@ -45,8 +48,12 @@ impl KafkaSource {
             self.unconfirmed.retain(|name, start| *name != partition || *start > offset);
         }
         match outcome.fault {
-            Some(code) if !is_lost_race(code) => Err(code.to_string()),
-            _ => Ok(()),
+            None => Ok(()),
+            Some(code) if is_lost_race(code) => {
+                self.events.push_back(SourceEvent::CommitOutrun);
+                Ok(())
+            }
+            Some(code) => Err(code.to_string()),
         }
     }
 
@@ -101,7 +108,8 @@ impl KafkaSource {
     }
 }
 
-/// A commit that met a rebalance: its records are read again by whoever owns them now.
+/// A commit that met a rebalance: what was given away is read again by whoever owns it now, and
+/// what was kept is committed again, in the new generation.
 fn is_lost_race(code: Code) -> bool {
     matches!(
         code,
