@@ -82,7 +82,7 @@ impl Wire {
     fn new(options: EncoderOptions) -> Self {
         let (rules, types) = (rules(), FieldTypes::builtin());
         let detector = Detector::new(Arc::clone(&rules), &types, Validate::Envelope);
-        Self { detector, encoder: AlertEncoder::new(rules, types, options) }
+        Self { detector, encoder: AlertEncoder::new(rules, &types, options) }
     }
 
     /// The output of every hit of the record.

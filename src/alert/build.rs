@@ -16,6 +16,7 @@ use super::mapping::Mappings;
 use super::reason::Reason;
 use super::rule_part::RulePart;
 use super::{AlertId, Encoded, notice};
+use crate::detect::Program;
 use crate::disposition::{ClosedGroup, Decision, Disposition, Draft, Notice, time};
 use crate::event::{Event, FieldPath, FieldTypes, Value};
 use crate::record::{Record, Timestamp};
@@ -67,7 +68,6 @@ pub struct AlertInput<'a> {
 #[derive(Debug)]
 pub struct AlertEncoder {
     rules: Arc<RuleSet>,
-    types: FieldTypes,
     options: EncoderOptions,
     key_field: Option<FieldPath>,
     event_id: FieldPath,
@@ -82,12 +82,15 @@ pub struct AlertEncoder {
 struct Prepared {
     part: RulePart,
     mappings: Mappings,
+    /// Says which clauses held.
+    program: Program,
 }
 
 /// What a rule says of one event: its mappings applied, its times compared.
 pub(super) struct Resolved<'a> {
     pub(super) rule: &'a Rule,
     pub(super) part: &'a RulePart,
+    pub(super) program: &'a Program,
     pub(super) name: &'a str,
     pub(super) severity: Severity,
     pub(super) risk_score: Value<'a>,
@@ -98,11 +101,15 @@ pub(super) struct Resolved<'a> {
 impl AlertEncoder {
     /// An encoder for `rules`: the static part of each rule's alerts is encoded here, once.
     #[must_use]
-    pub fn new(rules: Arc<RuleSet>, types: FieldTypes, mut options: EncoderOptions) -> Self {
+    pub fn new(rules: Arc<RuleSet>, types: &FieldTypes, mut options: EncoderOptions) -> Self {
         if options.event_kind.is_empty() {
             "alert".clone_into(&mut options.event_kind);
         }
-        let prepare = |rule| Prepared { part: RulePart::new(rule), mappings: Mappings::new(rule) };
+        let prepare = |rule: &Rule| Prepared {
+            part: RulePart::new(rule),
+            mappings: Mappings::new(rule),
+            program: Program::compile(&rule.query, types),
+        };
         let prepared = rules.rules().iter().map(prepare).collect();
         Self {
             prepared,
@@ -111,7 +118,6 @@ impl AlertEncoder {
             facts: Facts::default(),
             reason: Reason::default(),
             rules,
-            types,
             options,
         }
     }
@@ -197,12 +203,13 @@ impl AlertEncoder {
 
     fn resolve<'a>(&'a self, input: &AlertInput<'a>) -> Resolved<'a> {
         let rule = self.rule(input.rule);
-        let Prepared { part, mappings } = self.prepared(input.rule);
+        let Prepared { part, mappings, program } = self.prepared(input.rule);
         let event_time = time::event_time(rule, input.event, input.record);
         let is_over_limit = input.decision.disposition == Disposition::OverLimit;
         Resolved {
             rule,
             part,
+            program,
             name: mappings.name(rule, input.event),
             severity: mappings.severity(rule, input.event),
             risk_score: mappings.risk_score(rule, input.event),
@@ -264,10 +271,6 @@ impl AlertEncoder {
 
     pub(super) fn event_id(&self) -> &FieldPath {
         &self.event_id
-    }
-
-    pub(super) fn types(&self) -> &FieldTypes {
-        &self.types
     }
 
     pub(super) fn facts(&self) -> &Facts {

@@ -15,7 +15,6 @@ use super::build::{AlertEncoder, AlertInput, Resolved};
 use super::facts::Truth;
 use super::json::Json;
 use super::rule_part::RulePart;
-use crate::detect::explain;
 use crate::disposition::{ClosedGroup, Term};
 use crate::event::{Event, Member, Value};
 use crate::limits::REDUCED_TEXT_BYTES_MAX;
@@ -293,11 +292,9 @@ impl Writer<'_> {
     }
 
     fn matched(&self, json: &mut Json) {
-        let query = &self.resolved.rule.query;
         json.key("match");
         json.open_array();
-        let now = self.input.judged;
-        for clause in explain::matched(query, self.input.event, self.encoder.types(), now) {
+        for clause in self.resolved.program.matched(self.input.event, self.input.judged) {
             json.open_object();
             json.text_member("clause", &clause.clause);
             if let Some(field) = &clause.field {

@@ -174,7 +174,7 @@ fn severity_risk_and_name_come_from_the_event_where_the_rule_says_so() {
 
 fn encoder() -> AlertEncoder {
     let options = EncoderOptions { cluster: "c".to_owned(), ..EncoderOptions::default() };
-    AlertEncoder::new(rules(""), FieldTypes::builtin(), options)
+    AlertEncoder::new(rules(""), &FieldTypes::builtin(), options)
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub fn judge(settings: &Settings, rules: Arc<RuleSet>, options: JudgeOptions) ->
     let dispositions = Dispositions::new(Arc::clone(&rules), limits::RECENT_IDS_MAX)
         .with_exceptions(Arc::clone(&options.exceptions));
     let dead_letters = options.dead_letters;
-    let encoder = AlertEncoder::new(rules, types, encoder_options(settings, options));
+    let encoder = AlertEncoder::new(rules, &types, encoder_options(settings, options));
     let profiles =
         settings.input.topic.iter().map(|(topic, about)| (topic.clone(), profile(about))).collect();
     let audit = match settings.output.audit {
