@@ -16,6 +16,7 @@
 //! knows neither time nor I/O; [`worker`] joins it to a source, a sink and a [`Judge`]. `run`,
 //! `pipe` and the demonstration differ in nothing but their source and sink.
 
+pub mod input;
 pub mod offsets;
 pub mod partitions;
 pub mod state;

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::input::{Owner, PartitionView};
 use super::offsets::Offsets;
-use super::state::{Owner, PartitionView};
 use crate::record::Position;
 use crate::source::Partition;
 

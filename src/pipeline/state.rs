@@ -17,137 +17,11 @@
 
 use std::time::Duration;
 
+pub use super::input::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, Ticket};
 use super::offsets::{Offsets, Progress};
 use super::partitions::Partitions;
 use crate::record::{Position, Timestamp};
 use crate::source::{CommitMode, Partition};
-
-/// The bounds that the state keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Outputs in flight at which the input is paused; it resumes at half of it.
-    pub in_flight_max: usize,
-    /// Longest drain of revoked partitions.
-    pub revoke_drain: Duration,
-    /// Longest drain before the end.
-    pub shutdown_drain: Duration,
-    /// Time between two commits.
-    pub commit_interval: Duration,
-}
-
-/// One assignment of one partition. A partition that comes back is another owner, so what was in
-/// flight before cannot finish what was taken after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Owner {
-    pub(super) slot: u32,
-    pub(super) epoch: u32,
-}
-
-impl Owner {
-    /// The place of the partition: small numbers, used again when a partition has gone.
-    #[must_use]
-    pub const fn slot(self) -> usize {
-        self.slot as usize
-    }
-}
-
-/// One record that was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ticket {
-    /// The assignment that it was taken under.
-    pub owner: Owner,
-    /// Its offset.
-    pub offset: i64,
-}
-
-/// What happens to a worker.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// The monotonic time is now this. Comes before everything else that happens now.
-    Tick(Duration),
-    /// As [`crate::source::SourceEvent::Assigned`].
-    Assigned(&'a [Partition]),
-    /// As [`crate::source::SourceEvent::Revoked`].
-    Revoked(&'a [Partition]),
-    /// As [`crate::source::SourceEvent::Lost`].
-    Lost(&'a [Partition]),
-    /// The record has no outputs: it is finished.
-    Clean(Ticket, Option<Timestamp>),
-    /// The record has so many outputs (at least 1), each of which will be delivered or fail.
-    Opened(Ticket, u32, Option<Timestamp>),
-    /// One output of the record was delivered.
-    Delivered(Ticket),
-    /// One output of the record failed for good: its offset is held, and the worker ends.
-    Failed(Ticket, &'a str),
-    /// The sink's queue is full.
-    QueueFull,
-    /// The sink took everything that had been waiting for it.
-    QueueFree,
-    /// A commit failed; the same or later watermarks are committed again in their time.
-    CommitFailed,
-    /// No broker can be reached.
-    BrokersDown,
-    /// A broker can be reached again.
-    BrokersUp,
-    /// There will be no more records.
-    Exhausted,
-    /// The worker is to end.
-    Stop,
-    /// The source cannot go on.
-    Broken(&'a str),
-}
-
-/// What is to be done, in this order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Stop lending records.
-    Pause,
-    /// Lend records again.
-    Resume,
-    /// Commit these watermarks (never empty).
-    Commit(Vec<(Partition, i64)>, CommitMode),
-    /// Give these partitions back.
-    Release(Vec<Partition>),
-    /// That was all: nothing comes after it.
-    End(Ending),
-}
-
-/// How a worker ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// There are no more records; every output is delivered.
-    Exhausted,
-    /// It was told to stop; every output is delivered.
-    Stopped,
-    /// The drain took too long: so many outputs are not delivered. Their records are not
-    /// committed, so nothing is lost: they are judged again.
-    Undelivered(usize),
-    /// An output could not be delivered, or the source broke; why, in one line. The records
-    /// concerned are not committed.
-    Failed(String),
-}
-
-/// Why a worker does not go on, by its own decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holds {
-    /// Too many outputs are in flight, or the sink's queue is full.
-    pub back_pressure: bool,
-    /// An output was refused.
-    pub output_unavailable: bool,
-    /// No broker can be reached.
-    pub brokers_down: bool,
-}
-
-/// What is known of one owned partition.
-#[derive(Clone, Copy, Debug)]
-pub struct PartitionView<'a> {
-    /// Which one.
-    pub partition: &'a Partition,
-    /// The first unfinished offset, once a record was taken.
-    pub watermark: Option<i64>,
-    /// The time stamp of the record at the watermark, or of the last one where all are finished.
-    pub watermark_timestamp: Option<Timestamp>,
-}
 
 /// Partitions that are given back together.
 #[derive(Debug)]
@@ -159,7 +33,7 @@ struct Drain {
 #[derive(Debug)]
 enum Phase {
     Running,
-    Ending { ending: Ending, deadline: Duration },
+    Ending(Ending),
     Ended,
 }
 
@@ -172,6 +46,8 @@ pub struct State {
     partitions: Partitions,
     drains: Vec<Drain>,
     phase: Phase,
+    /// When the end comes at the latest, once it has begun.
+    ends_by: Option<Duration>,
     /// Outputs that are neither delivered nor failed, of partitions that are gone as well.
     in_flight: usize,
     /// Hysteresis: set at `in_flight_max`, cleared at half of it.
@@ -194,6 +70,7 @@ impl State {
             partitions: Partitions::default(),
             drains: Vec::new(),
             phase: Phase::Running,
+            ends_by: None,
             in_flight: 0,
             too_much: false,
             queue_full: false,
@@ -349,10 +226,10 @@ impl State {
     fn end(&mut self, ending: Ending) {
         match &mut self.phase {
             Phase::Running => {
-                let deadline = self.now + self.bounds.shutdown_drain;
-                self.phase = Phase::Ending { ending, deadline };
+                self.phase = Phase::Ending(ending);
+                self.ends_by = Some(self.now + self.bounds.shutdown_drain);
             }
-            Phase::Ending { ending: before, .. } => {
+            Phase::Ending(before) => {
                 if matches!(ending, Ending::Failed(_)) && !matches!(before, Ending::Failed(_)) {
                     *before = ending;
                 }
@@ -365,8 +242,9 @@ impl State {
     fn follow(&mut self, effects: &mut Vec<Effect>) {
         let ending = match &self.phase {
             Phase::Running => None,
-            Phase::Ending { ending, deadline } => {
-                let over = self.in_flight == 0 || self.now >= *deadline;
+            Phase::Ending(ending) => {
+                let is_late = self.ends_by.is_some_and(|by| self.now >= by);
+                let over = self.in_flight == 0 || is_late;
                 over.then(|| ending.clone())
             }
             Phase::Ended => return,
@@ -396,6 +274,12 @@ impl State {
     #[must_use]
     pub const fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// When the end comes at the latest, on the monotonic clock, once it has begun.
+    #[must_use]
+    pub const fn ends_by(&self) -> Option<Duration> {
+        self.ends_by
     }
 
     /// Outputs that are neither delivered nor failed.

@@ -166,7 +166,8 @@ impl<S: Source, K: Sink> Worker<S, K> {
         match &mut self.ended {
             None => Step::Went(taken),
             Some(end) => {
-                end.until = now + self.options.bounds.shutdown_drain;
+                // What the drain left of its time: the end takes no longer for updates.
+                end.until = self.desk.state.ends_by().unwrap_or(now);
                 if matches!(end.ending, Ending::Stopped | Ending::Exhausted) {
                     self.desk.post(self.desk.judge.last_updates(self.desk.wall));
                 }
