@@ -239,6 +239,30 @@ fn a_drain_that_takes_too_long_commits_less_and_loses_nothing() {
 }
 
 #[test]
+fn a_topic_made_anew_is_judged_from_its_beginning() {
+    let mut bench =
+        Bench::new(source_of(&[okta::clean("c"), okta::hit("h1")]), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(2);
+    bench.worker.source().recreate(&partition(0));
+    for uuid in ["n1", "n2", "n3"] {
+        bench.worker.source().push(&partition(0), MemoryRecord::of(okta::hit(uuid)));
+    }
+    bench.steps(1);
+    assert_eq!(bench.worker.tally().rewinds, 1);
+    // The new alerts are delivered, the old one is not: it holds nothing of the new topic.
+    bench.worker.sink().set_fate(Fate::DeliverLatest(3));
+    bench.steps(1);
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(20);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(3));
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(20);
+    assert_eq!(bench.alerts().len(), 4);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(3));
+}
+
+#[test]
 fn a_stop_ends_in_time_and_says_what_is_missing() {
     let mut bench = Bench::new(source_of(&[okta::hit("h1")]), MemorySink::default());
     bench.worker.sink().set_fate(Fate::Hold);

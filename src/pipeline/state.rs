@@ -326,10 +326,9 @@ impl State {
         self.partitions.views()
     }
 
-    /// How often a partition was read again from before what had been taken.
-    #[must_use]
-    pub const fn rewinds(&self) -> u64 {
-        self.rewinds
+    /// How often a partition was read again from before what had been taken, since asked last.
+    pub const fn take_rewinds(&mut self) -> u64 {
+        std::mem::replace(&mut self.rewinds, 0)
     }
 }
 

@@ -163,6 +163,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
         });
         self.desk.poll_sink();
         self.carry_out();
+        self.desk.tally.rewinds += self.desk.state.take_rewinds();
         match &mut self.ended {
             None => Step::Went(taken),
             Some(end) => {
