@@ -11,10 +11,10 @@ use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
 use super::TopicPartition;
@@ -164,19 +164,9 @@ pub enum Rebalance {
     Lost(Vec<TopicPartition>),
 }
 
-/// How one commit ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitOutcome {
-    /// The offsets that the broker took.
-    pub taken: Vec<(TopicPartition, i64)>,
-    /// Why it did not take all of them, where it did not.
-    pub fault: Option<RDKafkaErrorCode>,
-}
-
 #[derive(Debug, Default)]
 struct ConsumerNotes {
     rebalances: Vec<Rebalance>,
-    commits: Vec<CommitOutcome>,
 }
 
 /// The callbacks of a consumer.
@@ -204,12 +194,6 @@ impl ConsumerCallbacks {
     #[must_use]
     pub fn take_rebalances(&self) -> Vec<Rebalance> {
         std::mem::take(&mut lock(&self.notes).rebalances)
-    }
-
-    /// How commits ended since the last call.
-    #[must_use]
-    pub fn take_commits(&self) -> Vec<CommitOutcome> {
-        std::mem::take(&mut lock(&self.notes).commits)
     }
 
     /// From now on rebalances are answered in the callback.
@@ -278,11 +262,6 @@ impl ConsumerContext for ConsumerCallbacks {
         };
         lock(&self.notes).rebalances.push(rebalance);
     }
-
-    fn commit_callback(&self, outcome: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let outcome = commit_outcome(&outcome, offsets);
-        lock(&self.notes).commits.push(outcome);
-    }
 }
 
 /// Answers a rebalance of a client that is being closed. librdkafka takes either call as the
@@ -304,23 +283,6 @@ fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
         partition: element.partition(),
     });
     named.collect()
-}
-
-fn commit_outcome(outcome: &KafkaResult<()>, offsets: &TopicPartitionList) -> CommitOutcome {
-    let code = |error: &KafkaError| error.rdkafka_error_code();
-    let mut fault = outcome.as_ref().err().and_then(code);
-    let mut taken = Vec::new();
-    for element in offsets.elements() {
-        match (element.error(), element.offset()) {
-            (Err(refused), _) => fault = fault.or_else(|| code(&refused)),
-            (Ok(()), Offset::Offset(offset)) if outcome.is_ok() => {
-                let (topic, partition) = (element.topic().to_owned(), element.partition());
-                taken.push((TopicPartition { topic, partition }, offset));
-            }
-            _ => {}
-        }
-    }
-    CommitOutcome { taken, fault }
 }
 
 /// How one output ended.
@@ -402,17 +364,5 @@ mod tests {
         check("a:1: Connection refused (after 3ms in state CONNECT)", "a:1: Connection refused");
         check("1/1 brokers are down", "1/1 brokers are down");
         check("", "");
-    }
-
-    #[test]
-    fn a_commit_is_taken_per_partition() {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset("okta", 0, Offset::Offset(7)).expect("a valid offset");
-        list.add_partition_offset("okta", 1, Offset::Invalid).expect("a valid offset");
-        let taken = vec![(TopicPartition { topic: "okta".to_owned(), partition: 0 }, 7)];
-        assert_eq!(commit_outcome(&Ok(()), &list), CommitOutcome { taken, fault: None });
-        let code = RDKafkaErrorCode::RebalanceInProgress;
-        let refused = commit_outcome(&Err(KafkaError::ConsumerCommit(code)), &list);
-        assert_eq!(refused, CommitOutcome { taken: Vec::new(), fault: Some(code) });
     }
 }

@@ -11,11 +11,13 @@
 
 pub mod settings;
 pub mod context;
+pub mod commit_queue;
 pub mod statistics;
 pub mod token;
 pub mod preflight;
 pub mod embedded;
 
+pub use commit_queue::{CommitOutcome, CommitQueue};
 pub use context::{ConsumerCallbacks, ProducerCallbacks};
 
 /// One partition of one topic, as the client names it.

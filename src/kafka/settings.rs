@@ -58,7 +58,10 @@ pub fn consumer(settings: &Settings, worker: usize) -> ClientConfig {
         GroupProtocol::Classic => config
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", input.session_timeout_ms.to_string()),
+            .set("session.timeout.ms", input.session_timeout_ms.to_string())
+            // A rebalance is learned of at a heartbeat: the default of 3 s is how long each of its
+            // two rounds would take.
+            .set("heartbeat.interval.ms", (input.session_timeout_ms / 3).min(1000).to_string()),
         // The broker decides on sessions and assignment; the client refuses to be told.
         GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
     };

@@ -27,8 +27,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::{CommitMode, Partition, Source, SourceError, SourceEvent};
 use crate::clock::Clock;
 use crate::config::settings::{ClusterSettings, Start};
-use crate::kafka::ConsumerCallbacks;
 use crate::kafka::statistics::Figures;
+use crate::kafka::{CommitQueue, ConsumerCallbacks};
 use crate::record::{Header, Headers, Position, Record, Timestamp};
 use membership::Membership;
 
@@ -51,6 +51,8 @@ pub struct KafkaSourceOptions {
 pub struct KafkaSource {
     /// `None` once closed.
     consumer: Option<BaseConsumer<ConsumerCallbacks>>,
+    /// `None` once closed; dropped before the consumer.
+    commits: Option<CommitQueue>,
     clock: Arc<dyn Clock>,
     start: Start,
     membership: Membership,
@@ -93,8 +95,11 @@ impl KafkaSource {
             options.config.create_with_context(callbacks).map_err(client_error)?;
         let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(client_error)?;
+        let commits = CommitQueue::of(&consumer)
+            .ok_or_else(|| SourceError::Client("no memory for a queue".to_owned()))?;
         Ok(Self {
             consumer: Some(consumer),
+            commits: Some(commits),
             clock,
             start: options.start,
             membership: Membership::default(),

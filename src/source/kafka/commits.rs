@@ -6,32 +6,37 @@
 
 use std::time::Duration;
 
-use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::{Flow, KafkaSource, client_error, start};
-use crate::kafka::TopicPartition;
-use crate::kafka::context::CommitOutcome;
+use crate::kafka::{CommitOutcome, CommitQueue, TopicPartition};
 use crate::source::{Partition, SourceError, SourceEvent};
 
 /// How long a synchronous commit is waited for; what it would have saved is read again.
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
 impl KafkaSource {
+    fn commits(&self) -> Result<&CommitQueue, SourceError> {
+        let closed = || SourceError::Client("the consumer is closed".to_owned());
+        self.commits.as_ref().ok_or_else(closed)
+    }
+
     /// Sends a commit; how it ends comes with a callback.
     pub(super) fn commit_now(&mut self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
         if positions.is_empty() {
             return Ok(());
         }
         let list = start::list_at(positions).map_err(client_error)?;
-        self.consumer()?.commit(&list, CommitMode::Async).map_err(client_error)?;
+        let refused = |code: Code| SourceError::Client(format!("commit: {code}"));
+        self.commits()?.commit(self.consumer()?, &list).map_err(refused)?;
         self.commits_open += 1;
         Ok(())
     }
 
     /// Takes note of how commits ended, and tells the worker.
     pub(super) fn serve_commits(&mut self) -> Result<(), SourceError> {
-        for outcome in self.consumer()?.context().take_commits() {
+        for outcome in self.commits()?.take() {
             let was_outrun = outcome.fault.is_some_and(is_lost_race);
             let ended = self.committed(outcome);
             if !was_outrun {
@@ -98,7 +103,7 @@ impl KafkaSource {
             Some(Err(fault)) => Some(Err(fault)),
             None => None,
         };
-        let outcomes = consumer.context().take_commits();
+        let outcomes = self.commits()?.take();
         match polled {
             Some(Ok(message)) => self.stash.push_back(message),
             Some(Err(fault)) => self.note(&fault)?,

@@ -221,6 +221,7 @@ impl KafkaSource {
             answer(consumer.incremental_assign(&nothing));
             answer(consumer.incremental_unassign(&nothing));
         }
+        self.commits = None;
         // Leaves the group; the callbacks give the partitions back.
         drop(consumer);
     }
