@@ -1,10 +1,10 @@
 //! `ouzel run`: topic to topic, until told to stop.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::args::{ColorChoice, Shared};
 use super::exit::{Exit, Failure};
+use super::terminal::Paint;
 use super::{configuration, exceptions, rules, version};
 use crate::clock::{Clock, SystemClock};
 use crate::config::settings::LogSettings;
@@ -37,7 +37,12 @@ pub fn run(shared: &Shared) -> Result<Exit, Failure> {
 
 /// What a fault of the driver means to who called the program.
 pub(super) fn failure(fault: &DriverFault) -> Failure {
-    Failure::new(Exit::Unavailable, fault.to_string())
+    match fault {
+        DriverFault::Topics(faults) => {
+            Failure::all(Exit::Unavailable, faults.iter().map(ToString::to_string).collect())
+        }
+        other => Failure::new(Exit::Unavailable, other.to_string()),
+    }
 }
 
 /// Sends the logs of this process to standard error.
@@ -46,12 +51,7 @@ pub(super) fn start_logs(
     color: ColorChoice,
     clock: &Arc<dyn Clock>,
 ) -> Result<(), Failure> {
-    let has_terminal = std::io::stderr().is_terminal();
-    let colors = match color {
-        ColorChoice::Always => Colors::On,
-        ColorChoice::Auto if has_terminal => Colors::On,
-        ColorChoice::Auto | ColorChoice::Never => Colors::Off,
-    };
+    let colors = if Paint::stderr(color).is_on() { Colors::On } else { Colors::Off };
     logging::init(settings, colors, driver::now(clock))
         .map_err(|fault| Failure::new(Exit::Configuration, fault.to_string()))
 }

@@ -147,9 +147,7 @@ impl Cluster {
         // The list of all topics leaves out what the user may not see; asked by name, the cluster
         // says which of the two it is.
         match self.client.fetch_metadata(Some(name), ANSWER) {
-            Ok(metadata) => {
-                metadata.topics().first().map_or(TopicState::Missing, |topic| state(topic))
-            }
+            Ok(metadata) => metadata.topics().first().map_or(TopicState::Missing, state),
             Err(fault) => {
                 TopicState::Unknown(fault.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))
             }

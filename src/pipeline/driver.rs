@@ -74,6 +74,9 @@ pub enum DriverFault {
     /// A cluster cannot be used.
     #[error(transparent)]
     Cluster(#[from] ClusterFault),
+    /// Topics cannot be used; every one of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Topics(Vec<ClusterFault>),
     /// The consumer cannot be opened.
     #[error("open the consumer: {0}")]
     Source(#[from] SourceError),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::DriverFault;
 use crate::config::Settings;
 use crate::config::settings::ClusterSettings;
-use crate::kafka::preflight::{Cluster, NewTopicShape, TopicState};
+use crate::kafka::preflight::{Cluster, ClusterFault, NewTopicShape, TopicState};
 use crate::kafka::settings as client;
 use crate::sink::kafka::Topics;
 
@@ -24,14 +24,18 @@ pub(super) struct Found {
     pub workers: usize,
 }
 
-/// Asks both clusters everything.
+/// Asks both clusters everything, and tells every topic that cannot be used at once.
 pub(super) fn ask(settings: &Settings) -> Result<Found, DriverFault> {
     let within = if settings.output.kafka.is_some() { WITHIN / 2 } else { WITHIN };
     let input = reach(&settings.kafka, within)?;
-    let partitions = inputs(&input, settings)?;
+    let mut faults = Vec::new();
+    let partitions = inputs(&input, settings, &mut faults);
     match &settings.output.kafka {
-        Some(other) => outputs(&reach(other, within)?, settings)?,
-        None => outputs(&input, settings)?,
+        Some(other) => outputs(&reach(other, within)?, settings, &mut faults),
+        None => outputs(&input, settings, &mut faults),
+    }
+    if !faults.is_empty() {
+        return Err(DriverFault::Topics(faults));
     }
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let workers = workers(settings.input.workers, cores, partitions);
@@ -43,34 +47,32 @@ fn reach(cluster: &ClusterSettings, within: Duration) -> Result<Cluster, DriverF
 }
 
 /// The partitions of all input topics; `None` where an expression may match more at any time.
-fn inputs(cluster: &Cluster, settings: &Settings) -> Result<Option<usize>, DriverFault> {
+fn inputs(cluster: &Cluster, settings: &Settings, faults: &mut Vec<ClusterFault>) -> Option<usize> {
+    let topics = &settings.input.topics;
     let mut partitions = 0;
-    let mut has_expression = false;
-    for topic in &settings.input.topics {
-        if topic.starts_with('^') {
-            has_expression = true;
-        } else {
-            partitions += cluster.partitions(topic, "create it, or change `input.topics`")?;
+    for topic in topics.iter().filter(|topic| !topic.starts_with('^')) {
+        match cluster.partitions(topic, "create it, or change `input.topics`") {
+            Ok(found) => partitions += found,
+            Err(fault) => faults.push(fault),
         }
     }
-    Ok((!has_expression).then_some(partitions))
+    topics.iter().all(|topic| !topic.starts_with('^')).then_some(partitions)
 }
 
-fn outputs(cluster: &Cluster, settings: &Settings) -> Result<(), DriverFault> {
+fn outputs(cluster: &Cluster, settings: &Settings, faults: &mut Vec<ClusterFault>) {
     let output = &settings.output;
+    let shape =
+        NewTopicShape { partitions: output.create_partitions, replicas: output.create_replicas };
     for topic in Topics::of(output).names() {
-        if output.create_topics && cluster.topic(topic) == TopicState::Missing {
-            let shape = NewTopicShape {
-                partitions: output.create_partitions,
-                replicas: output.create_replicas,
-            };
-            cluster.create(topic, shape)?;
-            tracing::info!(topic, "an output topic was created");
+        let outcome = if output.create_topics && cluster.topic(topic) == TopicState::Missing {
+            let created = cluster.create(topic, shape);
+            created.inspect(|()| tracing::info!(topic, "an output topic was created"))
         } else {
-            cluster.partitions(topic, "create it, or set `output.create_topics = true`")?;
-        }
+            let what_to_do = "create it, or set `output.create_topics = true`";
+            cluster.partitions(topic, what_to_do).map(drop)
+        };
+        faults.extend(outcome.err());
     }
-    Ok(())
 }
 
 /// One worker per core, and none that could never have a partition.
