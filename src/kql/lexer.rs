@@ -173,9 +173,15 @@ impl<'t> Scanner<'t> {
             'r' => Some(('\r', 2)),
             'n' => Some(('\n', 2)),
             'u' => {
-                let digits = rest.get(1..5).filter(|digits| is_hex(digits))?;
-                let code = u32::from_str_radix(digits, 16).ok()?;
-                Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
+                let own = unit(rest.get(1..5)?)?;
+                // Characters beyond the first plane are written as two halves, as in JSON.
+                let other = rest.get(5..).and_then(|rest| rest.strip_prefix("\\u")?.get(..4));
+                let other = other.and_then(unit);
+                if let Some(symbol) = other.and_then(|other| joined(own, other)) {
+                    return Some((symbol, 12));
+                }
+                let symbol = char::from_u32(u32::from(own));
+                Some((symbol.unwrap_or(char::REPLACEMENT_CHARACTER), 6))
             }
             _ => None,
         }
@@ -256,22 +262,35 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Whether an operator word, and no longer word, stands at the start of `text`.
+/// Whether an operator word stands at the start of `text`, and what begins like `\n` is no longer
+/// word.
 fn escapes_operator(text: &str) -> bool {
     Keyword::ALL.into_iter().any(|keyword| {
         let end = leading_word(text, keyword.word());
         let next = end.and_then(|end| text.get(end..)).map(|rest| rest.chars().next());
-        next.is_some_and(|next| next.is_none_or(|symbol| !symbol.is_alphanumeric()))
+        let is_whole = |next: Option<char>| next.is_none_or(|symbol| !symbol.is_alphanumeric());
+        next.is_some_and(|next| !text.starts_with('n') || is_whole(next))
     })
 }
 
-fn is_hex(digits: &str) -> bool {
-    digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+/// The UTF-16 unit that four hexadecimal digits say.
+fn unit(digits: &str) -> Option<u16> {
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+}
+
+/// The character that two halves make.
+fn joined(high: u16, low: u16) -> Option<char> {
+    let is_pair = (0xd800..0xdc00).contains(&high) && (0xdc00..0xe000).contains(&low);
+    let symbol = char::decode_utf16([high, low]).next()?;
+    symbol.ok().filter(|_| is_pair)
 }
 
 /// Takes white space off both ends, as JavaScript's `trim` does.
 fn trim(pieces: &mut [String]) {
-    let is_blank = |symbol: char| symbol.is_whitespace() || symbol == '\u{feff}';
+    // JavaScript counts the byte order mark in, and U+0085 out.
+    let is_blank =
+        |symbol: char| symbol == '\u{feff}' || (symbol.is_whitespace() && symbol != '\u{85}');
     if let Some(first) = pieces.first_mut() {
         *first = first.trim_start_matches(is_blank).to_owned();
     }

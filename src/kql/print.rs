@@ -131,13 +131,16 @@ fn write_pattern(pattern: &Pattern, out: &mut String) {
         if index > 0 {
             out.push('*');
         }
-        write_piece(piece, out);
+        let is_last = index + 1 == pattern.pieces().len();
+        write_piece(piece, if is_last { " " } else { "*" }, out);
     }
 }
 
-fn write_piece(piece: &str, out: &mut String) {
+/// Writes a piece that `next` may follow: white space makes an operator of an ending ` and`.
+fn write_piece(piece: &str, next: &str, out: &mut String) {
+    let followed = format!("{piece}{next}");
     for (at, symbol) in piece.char_indices() {
-        let rest = piece.get(at..).unwrap_or_default();
+        let rest = followed.get(at..).unwrap_or_default();
         match symbol {
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),

@@ -74,6 +74,10 @@ fn what_the_grammar_accepts_reads_as_kibana_reads_it() {
     check("\"foo bar\"", "=\"foo bar\"");
     check("a:x\\:y\\*z\\(\\)", "a=<x:y*z()>");
     check("a:\\t\\u0041\\n\\and x", "a=<A\nand x>");
+    check("a:x\\ordinary\\ANDy \\NOTE \\note", "a=<xordinaryANDy NOTE \note>");
+    check(r"a:\ud83d\ude00*\uD83D\uDE00", "a=<😀★😀>");
+    check(r#"a:"\ud83d\ude00 \ud83dx""#, "a=\"😀 \u{fffd}x\"");
+    check("a:\u{feff}x\u{85}", "a=<x\u{85}>");
     check("a:x \\or y \\not z", "a=<x or y not z>");
     check("a:x\\note", "a=<x\note>");
     check("a:\"\\\"\\\\\\t\\u00e9\\x\"", "a=\"\"\\\té\\x\"");
@@ -164,6 +168,8 @@ fn patterns() -> impl Strategy<Value = Pattern> {
         Just("x or y".to_owned()),
         Just("x and y not z".to_owned()),
         Just("not x".to_owned()),
+        Just("x and".to_owned()),
+        Just("x.not".to_owned()),
         Just("\\\"*:{}<>()\t\r\n".to_owned()),
     ];
     proptest::collection::vec(piece, 1..4).prop_filter_map(
