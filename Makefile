@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint core suite docs stack bench bench-kafka clean
+.PHONY: help demo test install format lint core suite docs stack bench bench-kafka fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: ## the benches that need no broker
 
 bench-kafka: ## the benches against a real Apache Kafka
 	$(CARGO) bench --locked --bench consume
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (default 600); see fuzz/README.md
+	fuzz/run.sh
 
 clean: ## removes what was built
 	$(CARGO) clean

@@ -8,6 +8,7 @@ mod config;
 mod dispositions;
 mod docs;
 mod house;
+mod oracle;
 mod pipe;
 mod rules;
 mod support;

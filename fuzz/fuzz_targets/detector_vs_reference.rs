@@ -1,0 +1,43 @@
+//! A generated query on a generated record: the compiled program against the naive evaluator for
+//! each event, and the whole detector, prefilter included, against the sum of it.
+
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+
+use arbitrary::Unstructured;
+use libfuzzer_sys::fuzz_target;
+use ouzel::detect::{Detector, Outcome, Program, Validate, reference};
+use ouzel::event::{FieldTypes, Scratch, TopicProfile, decode};
+use ouzel::kql;
+use ouzel_fuzz::{NOW, choices, json_of, record, rule_of};
+
+static TYPES: LazyLock<FieldTypes> = LazyLock::new(FieldTypes::builtin);
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut bytes = Unstructured::new(bytes);
+    let Ok(tree) = choices::tree(&mut bytes, 4) else { return };
+    let Ok(payload) = choices::payload(&mut bytes) else { return };
+    let text = kql::print(&tree);
+    let query = kql::parse(&text).unwrap_or_else(|faults| panic!("{text:?}: {faults:?}"));
+    let (record, profile) = (record(payload.as_bytes()), TopicProfile::default());
+    let mut scratch = Scratch::default();
+    let decoded = decode(&record, &profile, &mut scratch);
+    assert_eq!(decoded.fault, None, "{payload}");
+    let program = Program::compile(&query, &TYPES);
+    let mut expected = Vec::new();
+    for event in decoded.events {
+        let held = program.holds(event, NOW);
+        let document = json_of(event);
+        assert_eq!(held, reference::holds(&query, &document, &TYPES, NOW), "{text}\n{document}");
+        if held {
+            expected.push(event.index);
+        }
+    }
+    let detector = Detector::new(Arc::clone(&rule_of(&text)), &TYPES, Validate::Envelope);
+    let mut scratch = Scratch::default();
+    let verdict = detector.inspect(&record, &profile, &mut scratch);
+    let hits: Vec<u32> = verdict.hits.iter().map(|hit| hit.event).collect();
+    assert_eq!(hits, expected, "{text}\n{payload}");
+    assert!(!matches!(verdict.outcome, Outcome::Unreadable(_)), "{payload}");
+});

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Fuzzes each target in turn, or the ones named, for FUZZ_SECONDS each (default 600). A finding ends
+# the run and leaves its input in artifacts/TARGET.
+set -eu -o pipefail
+cd "$(dirname "$0")"
+
+ALL=(kql decode envelope detector_vs_reference exceptions config)
+SECONDS_EACH=${FUZZ_SECONDS:-600}
+
+declare -A DICTIONARY=(
+	[kql]=kql [decode]=json [envelope]=json [exceptions]=toml [config]=toml
+)
+
+if ! command -v cargo-fuzz >/dev/null; then
+	echo "cargo-fuzz is missing; install it with: cargo install cargo-fuzz --locked" >&2
+	exit 1
+fi
+./seeds.sh
+for target in "${@:-${ALL[@]}}"; do
+	# A seed may be larger than what is made from it: long inputs are slow and find little.
+	options=(-max_total_time="$SECONDS_EACH" -max_len=4096 -timeout=10 -rss_limit_mb=4096)
+	options+=(-print_final_stats=1)
+	if [ -n "${DICTIONARY[$target]:-}" ]; then
+		options+=(-dict="dictionaries/${DICTIONARY[$target]}.dict")
+	fi
+	echo "== $target, $SECONDS_EACH s"
+	# The deep seeds first, whole: -max_len would cut them.
+	RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" corpus/"$target"/deep* -- -timeout=10 -rss_limit_mb=4096
+	RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" -- "${options[@]}"
+done
