@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint core suite docs stack bench bench-kafka fuzz clean
+.PHONY: help demo test install format lint core suite faults docs stack bench bench-kafka fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ core: ## the core and its tests, built without librdkafka
 
 suite: ## unit, integration, embedded-broker, real-broker and documentation tests
 	$(CARGO) test --locked
+
+faults: install ## every fault against a real Apache Kafka, within the hour (SEED=n repeats a run, ROWS=1,7 some rows)
+	OUZEL_FAULTS=1 $(if $(SEED),OUZEL_FAULT_SEED=$(SEED)) $(if $(ROWS),OUZEL_FAULT_ROWS=$(ROWS)) $(CARGO) test --locked --test kafka
 
 docs: ## the documentation of the source, every link right
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
+
+use super::admin::{Admin, Topic};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -48,41 +48,23 @@ fn consumer(brokers: &str, group: &str) -> Result<BaseConsumer, String> {
         .map_err(|fault| fault.to_string())
 }
 
-/// Creates topics and waits until they can be used.
+/// Creates topics with so many partitions each, and waits until they can be used.
 pub fn create_topics(brokers: &str, topics: &[(&str, i32)]) -> Result<(), String> {
-    let admin: AdminClient<DefaultClientContext> =
-        configuration(brokers).create().map_err(|fault| fault.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|fault| fault.to_string())?;
-    let wanted: Vec<NewTopic<'_>> = topics
-        .iter()
-        .map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1)))
-        .collect();
-    let options = AdminOptions::new().operation_timeout(Some(ANSWERS_WITHIN));
-    let answers = runtime
-        .block_on(admin.create_topics(&wanted, &options))
-        .map_err(|fault| fault.to_string())?;
-    for answer in answers {
-        answer.map_err(|(topic, code)| format!("create {topic}: {code}"))?;
-    }
-    for (topic, partitions) in topics {
-        wait_until(&format!("topic {topic} has its leaders"), ANSWERS_WITHIN, || {
-            let consumer = consumer(brokers, "ouzel-suite")?;
-            let about = consumer
-                .fetch_metadata(Some(topic), Duration::from_secs(5))
-                .map_err(|fault| fault.to_string())?;
-            let with_leader = about
-                .topics()
-                .iter()
-                .flat_map(|topic| topic.partitions())
-                .filter(|partition| partition.leader() >= 0)
-                .count();
-            Ok((i32::try_from(with_leader) == Ok(*partitions)).then_some(()))
-        })?;
-    }
-    Ok(())
+    let topics: Vec<_> =
+        topics.iter().map(|(name, partitions)| Topic::new(name, *partitions)).collect();
+    Admin::of(brokers)?.create(&topics)
+}
+
+/// Waits until each partition of a topic has a leader.
+pub fn wait_for_leaders(brokers: &str, topic: &str, partitions: i32) -> Result<(), String> {
+    wait_until(&format!("topic {topic} has its leaders"), ANSWERS_WITHIN, || {
+        let about = consumer(brokers, "ouzel-suite")?
+            .fetch_metadata(Some(topic), Duration::from_secs(5))
+            .map_err(|fault| fault.to_string())?;
+        let partition = about.topics().iter().flat_map(|topic| topic.partitions());
+        let with_leader = partition.filter(|partition| partition.leader() >= 0).count();
+        Ok((i32::try_from(with_leader) == Ok(partitions)).then_some(()))
+    })
 }
 
 /// The log end of each partition of `topic`.

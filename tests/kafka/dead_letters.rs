@@ -106,7 +106,7 @@ fn check_one(letter: &Stored, broken: &BTreeMap<Vec<u8>, Broken>) -> Result<(), 
 
 /// 1,000 unreadable records among 10,000: each is a dead letter with its bytes, key and headers,
 /// and every reset among the good ones is alerted.
-pub fn byte_for_byte(broker: &Broker) -> Result<(), String> {
+pub fn byte_for_byte(broker: &Broker) -> Result<String, String> {
     let name = "broken";
     let brokers = broker.plaintext();
     let setup = Setup::named(name, &brokers);
@@ -129,9 +129,6 @@ pub fn byte_for_byte(broker: &Broker) -> Result<(), String> {
         ));
     }
     let (resets, repeats) = history::nothing_lost(&brokers, name, &setup.alerts)?;
-    println!(
-        "{} dead letters, {resets} resets among the good ones, {repeats} repeats",
-        letters.len()
-    );
-    Ok(())
+    let count = letters.len();
+    Ok(format!("{count} dead letters byte for byte, {resets} alerts, {repeats} repeated"))
 }

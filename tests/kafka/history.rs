@@ -1,176 +1,260 @@
-//! Holds what came out against what went in: which alerts there must be, and which there are.
+//! Reads what went in, what came out and what was committed, and lets [`super::checker`] decide.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use sha2::{Digest, Sha256};
 
-use super::{client, java};
+use super::checker::{Commits, Findings, History, Input, Kind, Output, check};
+use super::{client, feed, java};
 
 const RULE_ID: &str = "729aa18d-06a6-41c7-b175-b65b739b1181";
 /// The action that the rule of this suite looks for.
 const ACTION: &str = "user.mfa.factor.reset_all";
 
-/// Where a record with a reset stands, and what it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reset {
-    pub partition: i32,
-    pub offset: i64,
-    pub sha256: String,
-    pub bytes: usize,
+/// The header with an event's id, where its payload is not to be trusted with it.
+pub const UUID: &str = "uuid";
+
+/// The topics of one test.
+#[derive(Clone, Debug)]
+pub struct Topics<'a> {
+    pub brokers: &'a str,
+    pub input: &'a str,
+    pub alerts: &'a str,
+    pub dead_letters: &'a str,
 }
 
-/// Every reset of `topic` by the id that its alert must have, computed from the input alone.
-pub fn resets(brokers: &str, topic: &str) -> Result<BTreeMap<String, Reset>, String> {
+impl Topics<'_> {
+    /// Everything that stands in them now.
+    pub fn history(&self, commits: Vec<Commits>) -> Result<History, String> {
+        let (records, inputs) = inputs(self.brokers, self.input)?;
+        let mut outputs = alerts(self.brokers, self.alerts)?;
+        outputs.extend(dead_letters(self.brokers, self.dead_letters)?);
+        Ok(History { topic: self.input.to_owned(), records, inputs, outputs, commits })
+    }
+
+    /// The offsets that `group` has committed, and then where the outputs end: what is committed
+    /// by now must stand before these ends.
+    pub fn commits(&self, group: &str, at_rest: AtRest) -> Result<Commits, String> {
+        let committed = client::committed(self.brokers, group, self.input)?;
+        let mut ends = BTreeMap::new();
+        for (kind, topic) in [(Kind::Alert, self.alerts), (Kind::DeadLetter, self.dead_letters)] {
+            for (partition, end) in client::log_ends(self.brokers, topic)? {
+                ends.insert((kind, partition), end);
+            }
+        }
+        Ok(Commits { committed, ends, is_at_rest: at_rest == AtRest::Yes })
+    }
+}
+
+/// Whether no stage was running while offsets were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtRest {
+    Yes,
+    No,
+}
+
+/// How many records `topic` holds, and what must come of them, by the id of the output.
+fn inputs(brokers: &str, topic: &str) -> Result<(usize, BTreeMap<String, Input>), String> {
     let mut found = BTreeMap::new();
     let finder = memchr::memmem::Finder::new(ACTION);
+    let mut records = 0;
     let mut fault = None;
     client::read(brokers, topic, |message| {
+        records += 1;
         let payload = message.payload().unwrap_or_default();
-        if finder.find(payload).is_none() {
-            return;
-        }
-        let Ok(event) = serde_json::from_slice::<serde_json::Value>(payload) else { return };
-        let Some(uuid) = event.get("uuid").and_then(|uuid| uuid.as_str()) else {
-            fault = Some(format!("no uuid in {event}"));
+        let expected = text_header(message, feed::EXPECTED);
+        let id = match expected.as_deref() {
+            Some(feed::CLEAN) => return,
+            Some(feed::ALERT) => match text_header(message, UUID) {
+                Some(uuid) => Some(id_of(&uuid)),
+                None => alert_id(payload),
+            },
+            Some(_) => Some(letter_id(message.partition(), message.offset())),
+            None if finder.find(payload).is_some() => alert_id(payload),
+            None => return,
+        };
+        let Some(id) = id else {
+            // Somebody else broke this reset: then it is a dead letter's business.
             return;
         };
-        let reset = Reset {
+        let input = Input {
             partition: message.partition(),
             offset: message.offset(),
-            sha256: hex(&Sha256::digest(payload)),
+            sha256: hash(payload),
             bytes: payload.len(),
         };
-        let id = hex(&Sha256::digest(format!("ouzel-alert-1\0{RULE_ID}\0okta\0{uuid}")));
-        if found.insert(id, reset).is_some() {
-            fault = Some(format!("uuid {uuid} stands twice in the input"));
+        if found.insert(id.clone(), input).is_some() {
+            fault = Some(format!("{id} stands twice in the input"));
+        }
+    })?;
+    fault.map_or(Ok((records, found)), Err)
+}
+
+/// The id that the alert of this event must have, computed from the input alone.
+fn alert_id(payload: &[u8]) -> Option<String> {
+    let event = serde_json::from_slice::<serde_json::Value>(payload).ok()?;
+    Some(id_of(event.get("uuid")?.as_str()?))
+}
+
+fn id_of(uuid: &str) -> String {
+    hash(format!("ouzel-alert-1\0{RULE_ID}\0okta\0{uuid}").as_bytes())
+}
+
+fn letter_id(partition: i32, offset: i64) -> String {
+    format!("dead letter {partition}@{offset}")
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn text_header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
+    let headers = message.headers()?;
+    let header = headers.iter().find(|header| header.key == name)?;
+    header.value.map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
+/// Every alert of `topic`, as the suite's own client reads it.
+fn alerts(brokers: &str, topic: &str) -> Result<Vec<Output>, String> {
+    let mut found = Vec::new();
+    let mut fault = None;
+    client::read(brokers, topic, |message| {
+        let key = message.key().map(String::from_utf8_lossy).unwrap_or_default();
+        let payload = message.payload().unwrap_or_default();
+        match alert(&key, payload, (message.partition(), message.offset())) {
+            Ok(output) => found.push(output),
+            Err(why) => fault = Some(why),
         }
     })?;
     fault.map_or(Ok(found), Err)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn alert(key: &str, document: &[u8], at: (i32, i64)) -> Result<Output, String> {
+    let text = || String::from_utf8_lossy(document).into_owned();
+    let alert: serde_json::Value =
+        serde_json::from_slice(document).map_err(|fault| format!("{fault}: {}", text()))?;
+    let get = |pointer: &str| alert.pointer(pointer).ok_or(format!("no {pointer} in {}", text()));
+    let number = |pointer: &str| get(pointer)?.as_i64().ok_or(format!("{pointer} is no number"));
+    let string = |pointer: &str| {
+        let text = get(pointer)?.as_str().ok_or(format!("{pointer} is no text"))?;
+        Ok::<_, String>(text.to_owned())
+    };
+    let id = string("/kibana.alert.uuid")?;
+    Ok(Output {
+        kind: Kind::Alert,
+        has_right_key: key == id,
+        id,
+        at,
+        topic: string("/ouzel/source/topic")?,
+        partition: i32::try_from(number("/ouzel/source/partition")?).unwrap_or(-1),
+        offset: number("/ouzel/source/offset")?,
+        sha256: string("/ouzel/payload/sha256")?,
+        bytes: usize::try_from(number("/ouzel/payload/bytes")?).unwrap_or_default(),
+    })
 }
 
-/// Every alert of `topic` as Kafka's own console consumer prints it: key and document.
-pub fn alerts(brokers: &str, topic: &str) -> Result<Vec<(String, serde_json::Value)>, String> {
+/// Every dead letter of `topic`.
+fn dead_letters(brokers: &str, topic: &str) -> Result<Vec<Output>, String> {
+    let mut found = Vec::new();
+    client::read(brokers, topic, |message| {
+        let header = |name: &str| text_header(message, name).unwrap_or_default();
+        let partition = header("ouzel.source.partition").parse().unwrap_or(-1);
+        let offset = header("ouzel.source.offset").parse().unwrap_or(-1);
+        let payload = message.payload().unwrap_or_default();
+        let expected = text_header(message, feed::EXPECTED);
+        found.push(Output {
+            kind: Kind::DeadLetter,
+            id: letter_id(partition, offset),
+            at: (message.partition(), message.offset()),
+            topic: header("ouzel.source.topic"),
+            partition,
+            offset,
+            sha256: hash(payload),
+            bytes: payload.len(),
+            has_right_key: expected.is_none_or(|it| it == header("ouzel.error.reason")),
+        });
+    })?;
+    Ok(found)
+}
+
+/// Every alert of `topic` as Kafka's own console consumer prints it.
+fn alerts_on_the_console(brokers: &str, topic: &str) -> Result<Vec<Output>, String> {
     let count = client::count(brokers, topic)?;
     if count == 0 {
         return Ok(Vec::new());
     }
-    let printed = java::run(
-        "org.apache.kafka.tools.consumer.ConsoleConsumer",
-        &[
-            "--bootstrap-server",
-            brokers,
-            "--topic",
-            topic,
-            "--from-beginning",
-            "--max-messages",
-            &count.to_string(),
-            "--timeout-ms",
-            "20000",
-            "--isolation-level",
-            "read_committed",
-            "--formatter-property",
-            "print.key=true",
-            "--formatter-property",
-            "key.separator=\t",
-        ],
-    )?;
+    let most = count.to_string();
+    let mut arguments = vec!["--bootstrap-server", brokers, "--topic", topic, "--from-beginning"];
+    arguments.extend(["--max-messages", &most, "--timeout-ms", "20000"]);
+    arguments.extend(["--isolation-level", "read_committed"]);
+    for property in ["print.partition=true", "print.offset=true", "print.key=true"] {
+        arguments.extend(["--formatter-property", property]);
+    }
+    let printed = java::run("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments)?;
     let text = String::from_utf8(printed).map_err(|fault| fault.to_string())?;
-    let parsed: Result<Vec<_>, String> = text
-        .lines()
-        .map(|line| {
-            let (key, value) = line.split_once('\t').ok_or_else(|| format!("no key in {line}"))?;
-            let value = serde_json::from_str(value).map_err(|fault| format!("{fault}: {value}"))?;
-            Ok((key.to_owned(), value))
-        })
-        .collect();
-    let parsed = parsed?;
-    if parsed.len() == count {
-        return Ok(parsed);
+    let alerts: Result<Vec<_>, String> = text.lines().map(console_line).collect();
+    let alerts = alerts?;
+    if alerts.len() == count {
+        return Ok(alerts);
     }
-    Err(format!("the console consumer printed {} of {count} alerts", parsed.len()))
+    Err(format!("the console consumer printed {} of {count} alerts", alerts.len()))
 }
 
-/// What a comparison found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Resets without an alert.
-    pub lost: Vec<String>,
-    /// Alerts past the first of an id.
-    pub repeated: Vec<String>,
-    /// Alerts that no reset accounts for.
-    pub invented: Vec<String>,
-    /// Alerts whose position, hash or key is not that of their record.
-    pub wrong: Vec<String>,
+/// `Partition:0 Offset:7 KEY VALUE`, with tabs between.
+fn console_line(line: &str) -> Result<Output, String> {
+    let fault = || format!("not as the console consumer prints it: {line}");
+    let mut parts = line.splitn(4, '\t');
+    let mut next = || parts.next().ok_or_else(fault);
+    let number = |text: &str, label: &str| {
+        text.strip_prefix(label).and_then(|number| number.parse::<i64>().ok()).ok_or_else(fault)
+    };
+    let partition = i32::try_from(number(next()?, "Partition:")?).unwrap_or(-1);
+    let offset = number(next()?, "Offset:")?;
+    alert(next()?, next()?.as_bytes(), (partition, offset))
 }
 
-/// Compares resets with alerts.
-pub fn compare(
-    topic: &str,
-    resets: &BTreeMap<String, Reset>,
-    alerts: &[(String, serde_json::Value)],
-) -> Findings {
-    let mut findings = Findings::default();
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (key, alert) in alerts {
-        let id = alert.get("kibana.alert.uuid").and_then(|id| id.as_str()).unwrap_or_default();
-        let times = seen.entry(id).or_default();
-        *times += 1;
-        if *times > 1 {
-            findings.repeated.push(id.to_owned());
-        }
-        let Some(reset) = resets.get(id) else {
-            findings.invented.push(id.to_owned());
-            continue;
-        };
-        let at = |pointer: &str| alert.pointer(pointer).cloned().unwrap_or_default();
-        let is_right = key == id
-            && at("/ouzel/source/topic") == topic
-            && at("/ouzel/source/partition") == reset.partition
-            && at("/ouzel/source/offset") == reset.offset
-            && at("/ouzel/payload/sha256") == reset.sha256.as_str()
-            && at("/ouzel/payload/bytes") == reset.bytes;
-        if !is_right {
-            findings.wrong.push(format!("{id}: {} for {reset:?}", at("/ouzel")));
-        }
-    }
-    findings.lost = resets.keys().filter(|id| !seen.contains_key(id.as_str())).cloned().collect();
-    findings
-}
-
-/// Fails unless nothing was lost, invented or wrong; returns the number of repeats.
+/// Fails unless nothing was lost, invented or wrong, as Kafka's own console consumer reads the
+/// alerts; returns the number of resets and that of repeats.
 pub fn nothing_lost(
     brokers: &str,
     topic: &str,
     alert_topic: &str,
 ) -> Result<(usize, usize), String> {
-    let resets = resets(brokers, topic)?;
-    if resets.is_empty() {
+    let (records, mut inputs) = inputs(brokers, topic)?;
+    inputs.retain(|id, _| !id.starts_with("dead letter"));
+    if inputs.is_empty() {
         return Err("the input holds no reset: this shows nothing".to_owned());
     }
-    let alerts = alerts(brokers, alert_topic)?;
-    let findings = compare(topic, &resets, &alerts);
-    let is_fine =
-        findings.lost.is_empty() && findings.invented.is_empty() && findings.wrong.is_empty();
-    if is_fine {
-        return Ok((resets.len(), findings.repeated.len()));
-    }
-    Err(format!(
-        "of {} resets: {} lost, {} invented, {} wrong, {} repeated; first: {:?} {:?} {:?}",
-        resets.len(),
-        findings.lost.len(),
-        findings.invented.len(),
-        findings.wrong.len(),
-        findings.repeated.len(),
-        findings.lost.first(),
-        findings.invented.first(),
-        findings.wrong.first()
-    ))
+    let outputs = alerts_on_the_console(brokers, alert_topic)?;
+    let resets = inputs.len();
+    let topic = topic.to_owned();
+    let history = History { topic, records, inputs, outputs, commits: Vec::new() };
+    let findings = check(&history);
+    let repeats = findings.repeated.len();
+    findings.nothing_but_repeats()?;
+    Ok((resets, repeats))
+}
+
+/// Reads everything and fails unless all is as it must be but for repeats of what was not yet
+/// committed; says what was seen.
+pub fn only_repeats(topics: &Topics<'_>, commits: Vec<Commits>) -> Result<String, String> {
+    let history = topics.history(commits)?;
+    let findings = check(&history);
+    findings.nothing_but_repeats()?;
+    Ok(seen(&history, &findings))
+}
+
+fn seen(history: &History, findings: &Findings) -> String {
+    let count = |kind| history.inputs.keys().filter(|id| Kind::of(id) == kind).count();
+    format!(
+        "{} records, {} alerts, {} dead letters: 0 lost, {} repeated",
+        history.records,
+        count(Kind::Alert),
+        count(Kind::DeadLetter),
+        findings.repeated.len()
+    )
 }
 
 /// Waits until the group has committed the log end of every partition of `topic`.
@@ -188,39 +272,4 @@ pub fn wait_for_end(
         });
         Ok(is_at_end.then_some(committed))
     })
-}
-
-/// A comparison that finds nothing wrong in anything would be worth nothing: each kind of fault,
-/// put into a history on purpose, is found.
-pub fn doctored_histories_are_found(_: &super::broker::Broker) -> Result<(), String> {
-    let reset = |offset| Reset { partition: 0, offset, sha256: format!("{offset:064x}"), bytes: 9 };
-    let alert = |id: &str, offset: i64| {
-        let document = serde_json::json!({
-            "kibana.alert.uuid": id,
-            "ouzel": {
-                "source": {"topic": "t", "partition": 0, "offset": offset},
-                "payload": {"sha256": format!("{offset:064x}"), "bytes": 9},
-            },
-        });
-        (id.to_owned(), document)
-    };
-    let resets = BTreeMap::from([("a".to_owned(), reset(1)), ("b".to_owned(), reset(2))]);
-    let good = vec![alert("a", 1), alert("b", 2)];
-    let check = |name: &str, alerts: &[(String, serde_json::Value)], expected: Findings| {
-        let found = compare("t", &resets, alerts);
-        let shape = |findings: &Findings| {
-            [&findings.lost, &findings.repeated, &findings.invented, &findings.wrong].map(Vec::len)
-        };
-        let is_equal = shape(&found) == shape(&expected);
-        if is_equal { Ok(()) } else { Err(format!("{name}: found {found:?}, not {expected:?}")) }
-    };
-    let one = || vec![String::new()];
-    check("a true history", &good, Findings::default())?;
-    check("a lost alert", &[alert("a", 1)], Findings { lost: one(), ..Findings::default() })?;
-    let repeated = [good.clone(), vec![alert("a", 1)]].concat();
-    check("a repeat", &repeated, Findings { repeated: one(), ..Findings::default() })?;
-    let invented = [good.clone(), vec![alert("c", 3)]].concat();
-    check("an invention", &invented, Findings { invented: one(), ..Findings::default() })?;
-    let moved = vec![alert("a", 1), alert("b", 3)];
-    check("a wrong position", &moved, Findings { wrong: one(), ..Findings::default() })
 }

@@ -4,17 +4,33 @@
 //! per test, and everything that was started is ended by its id, also when a test fails. It needs
 //! Java 17 or later and Maven; without them the tests are listed as ignored, and with `CI=true`
 //! that is a failure. `KAFKA=0` skips the suite and says so.
+//!
+//! Each test of a fault names its row of the table in docs/OPERATIONS.md. A short selection of all
+//! kinds always runs; `OUZEL_FAULTS=1` (`make faults`) runs everything, and `OUZEL_FAULT_ROWS=1,7`
+//! the rows named. Everything random comes from one seed, which is printed and can be given:
+//! `OUZEL_FAULT_SEED`. At the end a table says, per test, what was seen.
 
 #![expect(clippy::print_stdout, reason = "a test runner prints what it saw")]
+#![expect(clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
 
+mod admin;
 mod broker;
+mod certificates;
+mod checker;
 mod client;
+mod cluster;
 mod dead_letters;
+mod faults;
+mod feed;
 mod history;
 mod java;
 mod main_job;
+mod node;
+mod proxy;
 mod security;
+mod seed;
 mod stage;
+mod table;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,20 +38,31 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use broker::Broker;
+use table::{Case, Table};
 
-/// What a test is: it gets the broker and says what went wrong.
-type Test = fn(&Broker) -> Result<(), String>;
-
-const TESTS: &[(&str, Test)] = &[
-    ("doctored_histories_are_found", history::doctored_histories_are_found),
-    ("every_reset_is_alerted_once_with_its_position_and_hash", main_job::every_reset_once),
-    ("a_stop_in_the_middle_loses_nothing", main_job::stop_in_the_middle),
-    ("two_instances_share_a_group_and_one_leaves", main_job::two_instances),
-    ("a_topic_that_appears_later_matches_the_expression", main_job::topic_that_appears_later),
-    ("scram_over_tls_with_least_privilege", security::scram_over_tls),
-    ("a_wrong_password_ends_with_4_and_is_not_printed", security::wrong_password),
-    ("a_missing_topic_ends_with_4_and_names_it", security::missing_topic),
-    ("unreadable_records_are_dead_letters_byte_for_byte", dead_letters::byte_for_byte),
+/// What does not belong to a row of faults.
+const MAIN_JOB: &[Case] = &[
+    Case::short("", "doctored_histories_are_found", checker::doctored_histories_are_found),
+    Case::short(
+        "",
+        "every_reset_is_alerted_once_with_its_position_and_hash",
+        main_job::every_reset_once,
+    ),
+    Case::short("", "a_stop_in_the_middle_loses_nothing", main_job::stop_in_the_middle),
+    Case::short("", "two_instances_share_a_group_and_one_leaves", main_job::two_instances),
+    Case::short(
+        "",
+        "a_topic_that_appears_later_matches_the_expression",
+        main_job::topic_that_appears_later,
+    ),
+    Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
+    Case::short("14", "a_wrong_password_ends_with_4_and_is_not_printed", security::wrong_password),
+    Case::short("9", "a_missing_topic_ends_with_4_and_names_it", security::missing_topic),
+    Case::short(
+        "7",
+        "unreadable_records_are_dead_letters_byte_for_byte",
+        dead_letters::byte_for_byte,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -51,12 +78,20 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
+    let wants_all = std::env::var("OUZEL_FAULTS").is_ok_and(|value| value == "1");
+    let mut cases: Vec<Case> = MAIN_JOB.to_vec();
+    cases.extend(faults::CASES.iter().copied());
+    cases.retain(|case| wants_all || case.length == table::Length::Short);
+    if let Ok(rows) = std::env::var("OUZEL_FAULT_ROWS") {
+        cases.retain(|case| rows.split(',').any(|row| row == case.row));
+    }
     if arguments.list || missing.is_some() {
-        let trials = TESTS
+        let trials = cases
             .iter()
-            .map(|(name, _)| Trial::test(*name, || Ok(())).with_ignored_flag(missing.is_some()));
+            .map(|case| Trial::test(case.name, || Ok(())).with_ignored_flag(missing.is_some()));
         return libtest_mimic::run(&arguments, trials.collect()).exit_code();
     }
+    println!("seed {}: repeat with OUZEL_FAULT_SEED={}", seed::seed(), seed::seed());
     // The broker is started from this thread: it is ended when this thread is.
     let broker = match Broker::start() {
         Ok(broker) => Arc::new(broker),
@@ -67,11 +102,13 @@ fn main() -> ExitCode {
     };
     // One after the other: two cores hold a broker, a stage and a generator.
     let arguments = Arguments { test_threads: Some(1), ..arguments };
-    let trials = TESTS.iter().map(|(name, test)| {
-        let broker = Arc::clone(&broker);
-        Trial::test(*name, move || test(&broker).map_err(Failed::from))
+    let table = Arc::new(Table::default());
+    let trials = cases.iter().map(|case| {
+        let (broker, table, case) = (Arc::clone(&broker), Arc::clone(&table), *case);
+        Trial::test(case.name, move || table.run(&case, &broker).map_err(Failed::from))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     drop(broker);
+    println!("{}", table.text(seed::seed()));
     conclusion.exit_code()
 }

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::admin::Admin;
 use super::broker::{Broker, PASSWORD, USER};
 use super::stage::{self, Setup};
-use super::{client, history, java};
+use super::{client, history};
 
 /// `[kafka]` for the SASL_SSL listener; the password comes from a file.
-fn with_password(broker: &Broker, name: &str, password: &str) -> Result<Setup, String> {
+pub fn with_password(broker: &Broker, name: &str, password: &str) -> Result<Setup, String> {
     let file = broker.folder_for(name)?.join("password");
     std::fs::write(&file, format!("{password}\n")).map_err(|fault| fault.to_string())?;
     let mut setup = Setup::named(name, &broker.plaintext());
@@ -22,9 +23,8 @@ fn with_password(broker: &Broker, name: &str, password: &str) -> Result<Setup, S
 }
 
 /// What docs/SECURITY.md calls the least: READ on the input and the group, WRITE on the outputs.
-fn allow(broker: &Broker, name: &str) -> Result<(), String> {
+pub fn allow(broker: &Broker, name: &str) -> Result<(), String> {
     let principal = format!("User:{USER}");
-    let brokers = broker.plaintext();
     let alerts = format!("{name}-alerts");
     let dead_letters = format!("{name}-dead-letters");
     let grants: [&[&str]; 3] = [
@@ -32,15 +32,13 @@ fn allow(broker: &Broker, name: &str) -> Result<(), String> {
         &["--operation", "READ", "--group", name],
         &["--operation", "WRITE", "--topic", &alerts, "--topic", &dead_letters],
     ];
-    for grant in grants {
-        let head = ["--bootstrap-server", &brokers, "--add", "--allow-principal", &principal];
-        java::run("org.apache.kafka.tools.AclCommand", &[&head, grant].concat())?;
-    }
-    Ok(())
+    let admin = Admin::of(&broker.plaintext())?;
+    let head: &[&str] = &["--add", "--allow-principal", &principal];
+    grants.iter().try_for_each(|grant| admin.access(&[head, grant].concat()))
 }
 
 /// The whole job over TLS with SCRAM-SHA-512, by a user who may do no more than it needs.
-pub fn scram_over_tls(broker: &Broker) -> Result<(), String> {
+pub fn scram_over_tls(broker: &Broker) -> Result<String, String> {
     let name = "secured";
     let brokers = broker.plaintext();
     let setup = with_password(broker, name, PASSWORD)?;
@@ -55,13 +53,13 @@ pub fn scram_over_tls(broker: &Broker) -> Result<(), String> {
         return Err(format!("the password stands in the log:\n{logged}"));
     }
     match history::nothing_lost(&brokers, name, &setup.alerts)? {
-        (50, 0) => Ok(()),
+        (50, 0) => Ok("5,000 records over TLS with SCRAM-SHA-512, 50 alerts".to_owned()),
         (resets, repeats) => Err(format!("{resets} resets, {repeats} repeats")),
     }
 }
 
 /// Starts a stage that cannot work and returns what it said; it must end with 4 within 10 s.
-fn refused(broker: &Broker, name: &str, setup: &Setup) -> Result<String, String> {
+pub fn refused(broker: &Broker, name: &str, setup: &Setup) -> Result<String, String> {
     let started = Instant::now();
     let mut stage = stage::spawn(&broker.folder_for(name)?, "stage", setup)?;
     let status = stage.ended(Duration::from_secs(15))?;
@@ -77,7 +75,7 @@ fn refused(broker: &Broker, name: &str, setup: &Setup) -> Result<String, String>
 }
 
 /// A wrong password: a plain message within 10 s, without the password.
-pub fn wrong_password(broker: &Broker) -> Result<(), String> {
+pub fn wrong_password(broker: &Broker) -> Result<String, String> {
     let name = "wrong-password";
     let wrong = "canary-wr0ng-pa55word";
     let setup = with_password(broker, name, wrong)?;
@@ -89,11 +87,11 @@ pub fn wrong_password(broker: &Broker) -> Result<(), String> {
     if !(lower.contains("authentication") || lower.contains("credentials")) {
         return Err(format!("the message does not say what is wrong:\n{said}"));
     }
-    Ok(())
+    Ok("exit 4 within 10 s, plain message, no password".to_owned())
 }
 
 /// A topic that the broker lacks.
-pub fn missing_topic(broker: &Broker) -> Result<(), String> {
+pub fn missing_topic(broker: &Broker) -> Result<String, String> {
     let name = "not-there";
     let setup = Setup::named(name, &broker.plaintext());
     let said = refused(broker, name, &setup)?;
@@ -102,5 +100,5 @@ pub fn missing_topic(broker: &Broker) -> Result<(), String> {
             return Err(format!("topic {topic} is not named:\n{said}"));
         }
     }
-    Ok(())
+    Ok("exit 4 within 10 s, all three topics named".to_owned())
 }

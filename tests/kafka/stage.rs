@@ -10,7 +10,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::client::wait_until;
+use super::client::{create_topics, wait_until};
+use super::history::Topics;
 
 /// The rule of the main job, named so that another shipped rule changes nothing here.
 pub const RULE_FILE: &str =
@@ -33,6 +34,10 @@ pub struct Setup {
     pub dead_letters: String,
     /// Lines of `[kafka]`.
     pub kafka: String,
+    /// Lines of `[input]`.
+    pub input: String,
+    /// Lines of `[output]`.
+    pub output: String,
     /// Lines at the end: other tables.
     pub more: String,
 }
@@ -46,15 +51,41 @@ impl Setup {
             alerts: format!("{name}-alerts"),
             dead_letters: format!("{name}-dead-letters"),
             kafka: format!("brokers = {brokers:?}\n"),
-            more: String::new(),
+            ..Self::default()
         }
     }
 
+    /// As [`Setup::named`], for tests in which members of the group die: the group goes on
+    /// without them after four seconds.
+    pub fn mortal(name: &str, brokers: &str) -> Self {
+        Self {
+            input: "session_timeout_ms = 4000\n".to_owned(),
+            more: "[kafka.librdkafka]\n\"heartbeat.interval.ms\" = 1000\n".to_owned(),
+            ..Self::named(name, brokers)
+        }
+    }
+
+    /// The topics of this setup, for whoever compares.
+    pub fn topics<'a>(&'a self, brokers: &'a str) -> Topics<'a> {
+        Topics {
+            brokers,
+            input: self.topics.first().map_or("", String::as_str),
+            alerts: &self.alerts,
+            dead_letters: &self.dead_letters,
+        }
+    }
+
+    /// Creates the topics of this setup, the input with so many partitions.
+    pub fn create_topics(&self, brokers: &str, partitions: i32) -> Result<(), String> {
+        let Topics { input, alerts, dead_letters, .. } = self.topics(brokers);
+        create_topics(brokers, &[(input, partitions), (alerts, 2), (dead_letters, 1)])
+    }
+
     fn text(&self, port: u16) -> String {
-        let Self { topics, group, alerts, dead_letters, kafka, more } = self;
+        let Self { topics, group, alerts, dead_letters, kafka, input, output, more } = self;
         format!(
             "rules = [{RULE_FILE:?}]\n[kafka]\n{kafka}[input]\ntopics = {topics:?}\ngroup = {group:?}\n\
-             [output]\nalerts = {alerts:?}\ndead_letters = {dead_letters:?}\n\
+             {input}[output]\nalerts = {alerts:?}\ndead_letters = {dead_letters:?}\n{output}\
              [http]\nlisten = \"127.0.0.1:{port}\"\n\
              [rule.\"729aa18d-06a6-41c7-b175-b65b739b1181\"]\nmax_signals = 0\n{more}"
         )
@@ -63,13 +94,25 @@ impl Setup {
 
 /// Writes the configuration and starts `ouzel run` with it; does not wait.
 pub fn spawn(folder: &Path, name: &str, setup: &Setup) -> Result<Stage, String> {
+    spawn_under(&[], folder, name, setup)
+}
+
+/// As [`spawn`], by way of a program that executes what stands behind its own arguments.
+pub fn spawn_under(
+    wrapper: &[&str],
+    folder: &Path,
+    name: &str,
+    setup: &Setup,
+) -> Result<Stage, String> {
     let io = |fault: std::io::Error| fault.to_string();
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).map_err(io)?.port();
     let file = folder.join(format!("{name}.toml"));
     fs::write(&file, setup.text(port)).map_err(io)?;
     let log = folder.join(format!("{name}.log"));
     let process = Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_ouzel"), "run", "-c"])
+        .args(["--pdeathsig", "KILL", "--"])
+        .args(wrapper)
+        .args([env!("CARGO_BIN_EXE_ouzel"), "run", "-c"])
         .arg(&file)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -81,21 +124,83 @@ pub fn spawn(folder: &Path, name: &str, setup: &Setup) -> Result<Stage, String> 
 
 /// As [`spawn`], and waits until it is ready.
 pub fn start(folder: &Path, name: &str, setup: &Setup) -> Result<Stage, String> {
-    let mut stage = spawn(folder, name, setup)?;
-    let ready = wait_until("the stage is ready", Duration::from_secs(20), || {
-        if let Ok(Some(status)) = stage.process.try_wait() {
-            return Ok(Some(Err(format!("the stage ended with {status}"))));
-        }
-        Ok((stage.get("/readyz")?.0 == 200).then_some(Ok(())))
-    });
-    ready.and_then(|inner| inner).map_err(|fault| format!("{fault}\n{}", stage.logged()))?;
-    Ok(stage)
+    spawn(folder, name, setup)?.until_ready()
 }
 
 impl Stage {
+    /// Waits until it is ready.
+    pub fn until_ready(mut self) -> Result<Self, String> {
+        self.wait_until_ready()?;
+        Ok(self)
+    }
+
+    /// Waits until it is ready (again).
+    pub fn wait_until_ready(&mut self) -> Result<(), String> {
+        let ready = wait_until("the stage is ready", Duration::from_secs(20), || {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return Ok(Some(Err(format!("the stage ended with {status}"))));
+            }
+            Ok((self.get("/readyz")?.0 == 200).then_some(Ok(())))
+        });
+        ready.and_then(|inner| inner).map_err(|fault| format!("{fault}\n{}", self.logged()))
+    }
+
+    /// Waits until it says that it is not ready; says why.
+    pub fn wait_until_not_ready(&mut self, within: Duration) -> Result<String, String> {
+        let what = "the stage says that it is not ready";
+        let answer = wait_until(what, within, || {
+            let (status, why) = self.get("/readyz")?;
+            Ok((status == 503).then_some(why))
+        });
+        answer.map_err(|fault| format!("{fault}\n{}", self.logged()))
+    }
+
+    /// Fails unless it runs and is healthy.
+    pub fn is_alive(&mut self) -> Result<(), String> {
+        if let Ok(Some(status)) = self.process.try_wait() {
+            return Err(format!("the stage ended with {status}\n{}", self.logged()));
+        }
+        match self.get("/healthz")? {
+            (200, _) => Ok(()),
+            (status, why) => Err(format!("/healthz says {status}: {why}")),
+        }
+    }
+
+    /// Waits until it has judged so many records.
+    pub fn wait_for_records(&self, records: u64, within: Duration) -> Result<(), String> {
+        wait_until(&format!("{records} records are judged"), within, || {
+            Ok((self.metric("ouzel_records_total", "")? >= records as f64).then_some(()))
+        })
+        .map_err(|fault| format!("{fault}\n{}", self.logged()))
+    }
+
+    /// Ends it at once.
+    pub fn kill(mut self) -> Result<(), String> {
+        self.process.kill().map_err(|fault| fault.to_string())?;
+        self.process.wait().map(drop).map_err(|fault| fault.to_string())
+    }
+
+    /// The most memory that it has had so far, in MiB; what is now, in MiB.
+    pub fn memory(&self) -> Result<(u64, u64), String> {
+        let file = format!("/proc/{}/status", self.process.id());
+        let text = fs::read_to_string(file).map_err(|fault| fault.to_string())?;
+        let line = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+            Some(kibibytes >> 10)
+        };
+        let (most, now) = (line("VmHWM:"), line("VmRSS:"));
+        most.zip(now).ok_or_else(|| "the stage has ended".to_owned())
+    }
+
     /// What it logged so far.
     pub fn logged(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where its endpoint listens.
+    pub fn http(&self) -> &str {
+        &self.http
     }
 
     /// Status and body of a page of its endpoint.
@@ -136,7 +241,19 @@ impl Stage {
         Err(format!("after SIGTERM the stage ended with {status}\n{logged}"))
     }
 
-    fn signal(&self, signal: Signal) -> Result<(), String> {
+    /// Sends SIGTERM and waits for the end, which may come before it knows what to do then.
+    pub fn leave(mut self) -> Result<(), String> {
+        use std::os::unix::process::ExitStatusExt;
+        self.signal(Signal::SIGTERM)?;
+        let status = self.ended(Duration::from_secs(30))?;
+        if status.code() == Some(0) || status.signal() == Some(Signal::SIGTERM as i32) {
+            return Ok(());
+        }
+        Err(format!("after SIGTERM the stage ended with {status}\n{}", self.logged()))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<(), String> {
         // setpriv executes the program in its own place: the id is the program's.
         let id = i32::try_from(self.process.id()).map_err(|fault| fault.to_string())?;
         kill(Pid::from_raw(id), signal).map_err(|fault| fault.to_string())

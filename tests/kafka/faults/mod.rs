@@ -1,0 +1,57 @@
+//! Faults, row by row: each test breaks something and says what the stage made of it.
+
+mod brokers;
+mod endpoint;
+mod fatal;
+mod kill;
+mod malformed;
+mod memory;
+mod network;
+mod retention;
+mod storm;
+mod tls;
+
+use std::time::Duration;
+
+use super::table::Case;
+
+/// How long anything may take here that has no bound of its own.
+const MINUTES: Duration = Duration::from_secs(180);
+
+pub const CASES: &[Case] = &[
+    Case::short("1", "kills_at_random_points_lose_nothing", kill::short),
+    Case::long("1", "a_hundred_kills_lose_nothing", kill::long),
+    Case::long("1", "kills_with_static_membership_lose_nothing", kill::with_static_membership),
+    Case::long(
+        "1",
+        "kills_in_a_group_that_the_broker_balances_lose_nothing",
+        kill::with_consumer_protocol,
+    ),
+    Case::short("2", "a_broker_that_restarts_loses_nothing", brokers::restart),
+    Case::long("2", "three_nodes_restart_in_turn_and_one_is_killed", brokers::rolling_restart),
+    Case::short("3", "with_all_brokers_down_the_stage_waits_and_resumes", brokers::down),
+    Case::long("3", "with_all_brokers_down_for_long_memory_stays_flat", brokers::down_for_long),
+    Case::short("4", "a_slow_broker_costs_time_and_no_rebalance", network::slow),
+    Case::long("4", "a_thin_line_costs_time_and_no_rebalance", network::thin),
+    Case::short("5", "a_member_that_was_cut_off_returns_and_nothing_is_lost", network::zombie),
+    Case::long("5", "connections_cut_again_and_again_lose_nothing", network::cuts),
+    Case::short("6", "members_that_come_and_go_lose_nothing", storm::short),
+    Case::long("6", "members_that_come_and_go_for_long_lose_nothing", storm::long),
+    Case::short("7", "malformed_records_cost_bounded_time_and_memory", malformed::table),
+    Case::short(
+        "11",
+        "records_that_retention_took_are_named_and_reading_goes_on",
+        retention::overtaken,
+    ),
+    Case::short(
+        "12",
+        "added_partitions_are_read_from_their_beginning",
+        retention::partitions_added,
+    ),
+    Case::short("12", "a_topic_that_is_made_anew_is_read_from_its_beginning", retention::recreated),
+    Case::short("14", "certificates_that_prove_nothing_are_refused", tls::refused),
+    Case::long("14", "credentials_that_change_while_running_are_waited_out", tls::rotated),
+    Case::long("15", "a_thousand_scrapers_leave_the_rate_unchanged", endpoint::scrapers),
+    Case::long("16", "a_full_backlog_stays_within_the_memory_bound", memory::backlog),
+    Case::short("17", "a_member_that_is_shut_out_for_good_ends_with_4", fatal::fenced),
+];
