@@ -8,6 +8,8 @@ mod config;
 mod dispositions;
 mod docs;
 mod house;
+#[cfg(feature = "kafka")]
+mod kafka_embedded;
 mod oracle;
 mod pipe;
 mod rules;

@@ -11,8 +11,8 @@ use super::TopicPartition;
 pub struct Figures {
     /// Whether a connection to any broker is up.
     pub any_broker_up: bool,
-    /// Whether the group has given this member its assignment (which may be empty).
-    pub joined: bool,
+    /// Whether the group's coordinator is there and has nothing for this member.
+    pub idle: bool,
     /// Bytes fetched and not yet handed over.
     pub fetched_bytes: u64,
     /// The end of each partition's log, as this reader's isolation level sees it.
@@ -24,8 +24,12 @@ pub struct Figures {
 pub fn parse(document: &[u8]) -> Option<Figures> {
     let document: Document = serde_json::from_slice(document).ok()?;
     let any_broker_up = document.brokers.values().any(|broker| broker.state == "UP");
-    let joined = document.cgrp.is_some_and(|group| group.join_state == "steady");
-    let mut figures = Figures { any_broker_up, joined, ..Figures::default() };
+    // A member that has nothing to join for (no topic matches yet) goes back and forth between
+    // these two.
+    let idle = document.cgrp.is_some_and(|group| {
+        group.state == "up" && matches!(&*group.join_state, "init" | "wait-metadata")
+    });
+    let mut figures = Figures { any_broker_up, idle, ..Figures::default() };
     for (topic, about) in document.topics {
         for (partition, about) in about.partitions {
             figures.fetched_bytes += about.fetchq_size;
@@ -87,6 +91,8 @@ const fn unknown() -> i64 {
 #[derive(serde::Deserialize)]
 struct Group {
     #[serde(default)]
+    state: String,
+    #[serde(default)]
     join_state: String,
 }
 
@@ -104,7 +110,7 @@ mod tests {
                 "1": {"fetchq_size": 7, "ls_offset": -1001, "hi_offset": 8},
                 "2": {"fetchq_size": 0, "ls_offset": -1001, "hi_offset": -1001},
                 "-1": {"fetchq_size": 0, "ls_offset": 3, "hi_offset": 3}}}},
-            "cgrp": {"state": "up", "join_state": "steady"}}"#;
+            "cgrp": {"state": "up", "join_state": "init"}}"#;
         let mut figures = parse(document).expect("it is a document");
         figures.log_ends.sort();
         let at = |partition| TopicPartition { topic: "okta".to_owned(), partition };
@@ -112,7 +118,7 @@ mod tests {
             figures,
             Figures {
                 any_broker_up: true,
-                joined: true,
+                idle: true,
                 fetched_bytes: 12,
                 log_ends: vec![(at(0), 90), (at(1), 8)],
             }

@@ -49,8 +49,12 @@ const IDLE_WAIT: Duration = Duration::from_millis(50);
 /// How long a step waits while something is: a delivery is noticed at least so often.
 const BUSY_WAIT: Duration = Duration::from_millis(1);
 
-/// How long closing clients may take after the drain, before the process ends without them.
-const CLOSE_WAIT: Duration = Duration::from_secs(5);
+/// How long the last commits may take after the drain: a little more than a source waits for them.
+const COMMIT_WAIT: Duration = Duration::from_secs(6);
+
+/// How long clients may take to close. Without a broker they take for ever, and nothing depends on
+/// it: the process ends without them.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Everything that a running stage is made of.
 pub struct Stage {
@@ -130,8 +134,10 @@ pub enum DriverFault {
 enum Word {
     /// The process is to end.
     Signal(&'static str),
-    /// A worker has ended, and has closed its clients.
+    /// A worker has ended; its clients are still open.
     Ended(usize, Ending),
+    /// A worker has closed its clients.
+    Closed,
 }
 
 /// Where a running stage stands.
@@ -164,6 +170,8 @@ pub struct Running {
     server: Option<Server>,
     drain: Duration,
     /// Workers that have not ended.
+    working: usize,
+    /// Workers that have not closed their clients.
     open: usize,
     /// Until when the end may take, on the monotonic clock, once it has begun.
     until: Option<Duration>,
@@ -198,6 +206,7 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
         totals: Arc::default(),
         server,
         drain,
+        working: workers.len(),
         open: workers.len(),
         until: None,
         fault: None,
@@ -338,9 +347,9 @@ impl Running {
         std::thread::Builder::new()
             .name(format!("ouzel-worker-{index}"))
             .spawn(move || {
-                let ending = work::work(worker, shift);
                 // Nobody listens any more only where the process is about to end anyway.
-                drop(tell.send(Word::Ended(index, ending)));
+                work::work(worker, shift, |ending| drop(tell.send(Word::Ended(index, ending))));
+                drop(tell.send(Word::Closed));
             })
             .map(drop)
             .map_err(DriverFault::Thread)
@@ -349,7 +358,7 @@ impl Running {
     /// Begins the end: workers take nothing more, drain, commit and close.
     pub fn stop(&mut self) {
         if self.until.is_none() {
-            self.until = Some(self.clock.monotonic() + self.drain + CLOSE_WAIT);
+            self.until = Some(self.clock.monotonic() + self.drain + COMMIT_WAIT);
             self.health.stop();
             self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         }
@@ -372,20 +381,31 @@ impl Running {
                 self.stop();
             }
             Ok(Word::Ended(worker, ending)) => self.ended(worker, ending),
+            Ok(Word::Closed) => self.open = self.open.saturating_sub(1),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
-        if self.open == 0 {
-            if self.fault.is_none() {
-                tracing::info!("everything is committed; the stage ends");
+        let is_late = self.until.is_some_and(|until| self.clock.monotonic() >= until);
+        match (self.working, self.open) {
+            (0, open) if open == 0 || is_late => Phase::Over(self.outcome()),
+            (workers, _) if is_late => {
+                let stuck = DriverFault::Stuck { workers };
+                Phase::Over(Err(self.fault.take().unwrap_or(stuck)))
             }
-            return Phase::Over(self.fault.take().map_or(Ok(()), Err));
+            _ => Phase::Running,
         }
-        let now = self.clock.monotonic();
-        if self.until.is_some_and(|until| now >= until) {
-            let stuck = DriverFault::Stuck { workers: self.open };
-            return Phase::Over(Err(self.fault.take().unwrap_or(stuck)));
+    }
+
+    fn outcome(&mut self) -> Result<(), DriverFault> {
+        if self.open > 0 {
+            tracing::warn!(workers = self.open, "the clients did not close in time");
         }
-        Phase::Running
+        match self.fault.take() {
+            Some(fault) => Err(fault),
+            None => {
+                tracing::info!("everything is delivered; the stage ends");
+                Ok(())
+            }
+        }
     }
 
     /// Supervises until the stage is over.
@@ -401,7 +421,10 @@ impl Running {
     }
 
     fn ended(&mut self, worker: usize, ending: Ending) {
-        self.open = self.open.saturating_sub(1);
+        self.working = self.working.saturating_sub(1);
+        if self.working == 0 {
+            self.until = Some(self.clock.monotonic() + CLOSE_WAIT);
+        }
         let fault = match ending {
             Ending::Stopped => return,
             // A group has no end: a source that says so is not what this stage was started for.

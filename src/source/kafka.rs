@@ -60,6 +60,8 @@ pub struct KafkaSource {
     joined: bool,
     /// Every topic is a regular expression: none of them need exist.
     waits_for_match: bool,
+    /// Whether a member may well have nothing to be assigned, and no assignment says so.
+    may_idle: bool,
     flow: Flow,
     brokers_down: bool,
     figures: Figures,
@@ -105,6 +107,8 @@ impl KafkaSource {
             membership: Membership::default(),
             events: VecDeque::new(),
             joined: false,
+            // With the `consumer` protocol, a member is told of an assignment only where there is one.
+            may_idle: options.config.get("group.protocol") == Some("consumer"),
             waits_for_match: topics.iter().all(|topic| topic.starts_with('^')),
             flow: Flow::Running,
             brokers_down: false,
@@ -119,10 +123,11 @@ impl KafkaSource {
         })
     }
 
-    /// Whether it is a member of its group, with or without partitions.
+    /// Whether it is a member of its group, with or without partitions, or waits for a topic to
+    /// match.
     #[must_use]
     pub const fn is_joined(&self) -> bool {
-        self.joined
+        self.joined || (self.may_idle && self.figures.idle)
     }
 
     /// Bytes fetched and not lent yet, as the client library last said.

@@ -58,14 +58,20 @@ impl Totals {
     }
 }
 
-/// Works until told to stop, or until it cannot go on; closes the clients.
-pub(super) fn work(worker: KafkaWorker, shift: Shift) -> Ending {
-    let worked = catch_unwind(AssertUnwindSafe(|| steps(worker, &shift)));
-    worked
-        .unwrap_or_else(|_| Ending::Failed("it met a defect of this program (a panic)".to_owned()))
+/// Works until told to stop, or until it cannot go on; tells how that ended, then closes the
+/// clients.
+pub(super) fn work(worker: KafkaWorker, shift: Shift, tell: impl Fn(Ending)) {
+    let worked = catch_unwind(AssertUnwindSafe(|| {
+        let (worker, ending) = steps(worker, &shift);
+        tell(ending);
+        drop(worker.close());
+    }));
+    if worked.is_err() {
+        tell(Ending::Failed("it met a defect of this program (a panic)".to_owned()));
+    }
 }
 
-fn steps(mut worker: KafkaWorker, shift: &Shift) -> Ending {
+fn steps(mut worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
     let clock = &shift.clock;
     let mut publisher = Publisher { resets: 0, published: Duration::ZERO };
     let mut told = false;
@@ -79,8 +85,7 @@ fn steps(mut worker: KafkaWorker, shift: &Shift) -> Ending {
         let over = matches!(step, Step::Ended(_));
         publisher.publish(&mut worker, shift, if over { Due::Now } else { Due::InTime });
         if let Step::Ended(ending) = step {
-            drop(worker.close());
-            return ending;
+            return (worker, ending);
         }
     }
 }
