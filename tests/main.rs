@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod clock;
 mod config;
 mod dispositions;
 mod docs;
