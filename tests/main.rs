@@ -6,6 +6,8 @@
 mod architecture;
 mod clock;
 mod config;
+#[cfg(feature = "kafka")]
+mod demo;
 mod dispositions;
 mod docs;
 mod house;

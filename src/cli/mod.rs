@@ -11,6 +11,8 @@ pub mod exceptions;
 pub mod exit;
 pub mod explain;
 pub mod configuration;
+#[cfg(feature = "kafka")]
+pub mod demo;
 pub mod files;
 pub mod generate;
 pub mod pipe;
@@ -63,6 +65,9 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Test(test) => test::run(test, &arguments.shared),
         Command::Check(check) => check::run(check, &arguments.shared, &clock),
         Command::Explain(explain) => explain::run(explain, &arguments.shared, &clock),
-        _ => Err(Failure::new(Exit::Configuration, "not yet")),
+        #[cfg(feature = "kafka")]
+        Command::Demo(demo) => demo::run(demo, &arguments.shared),
+        #[cfg(not(feature = "kafka"))]
+        Command::Demo(_) => Err(exit::without_kafka("demo")),
     }
 }

@@ -42,6 +42,13 @@ impl Progress {
         ));
     }
 
+    /// Takes the line away, to be drawn again at the next occasion.
+    pub fn clear(&mut self) {
+        if self.drawn.take().is_some() {
+            print_error("\r\u{1b}[K");
+        }
+    }
+
     /// Takes the line away again and returns the time that the work took.
     pub fn finish(self) -> Duration {
         if self.drawn.is_some() {

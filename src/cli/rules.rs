@@ -177,7 +177,11 @@ pub fn shipped() -> Vec<RuleText> {
     SHIPPED.iter().map(text).collect()
 }
 
-fn overrides(settings: &Settings) -> Result<BTreeMap<String, Override>, Failure> {
+/// The overrides of `settings`, typed.
+///
+/// # Errors
+/// Every value that is none of its kind (3).
+pub fn overrides(settings: &Settings) -> Result<BTreeMap<String, Override>, Failure> {
     let mut faults = Vec::new();
     let mut found = BTreeMap::new();
     for (id, wanted) in &settings.rule_overrides {
