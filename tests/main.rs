@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod check;
 mod clock;
 mod config;
 #[cfg(feature = "kafka")]

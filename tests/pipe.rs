@@ -208,7 +208,9 @@ fn an_alert_fails_only_where_that_was_asked_for() {
 fn alerts_past_the_limit_are_written_and_marked() {
     let folder = Folder::new("limit");
     let events: Vec<String> = (0..150).map(|number| okta::hit(&format!("h{number}"))).collect();
-    let output = fed(pipe(&folder, &[]), events.join("\n").as_bytes());
+    // The configuration's overflow target is a topic, which lines do not have.
+    let told = ["--set", "output.overflow=\"topic\""];
+    let output = fed(pipe(&folder, &told), events.join("\n").as_bytes());
     let all = lines(&output.stdout);
     let (notices, alerts): (Vec<_>, Vec<_>) =
         all.iter().partition(|alert| !alert["ouzel"]["notice"].is_null());
@@ -216,6 +218,27 @@ fn alerts_past_the_limit_are_written_and_marked() {
     let marked = alerts.iter().filter(|alert| alert["ouzel"]["over_limit"] == true).count();
     assert_eq!(marked, 50);
     assert!(stderr(&output).contains("150 alerts, 50 of them over a limit"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_hidden_hit_stands_in_the_audit_file_and_never_among_the_alerts() {
+    let folder = Folder::new("audit");
+    let exception = "[[exception]]\nid = \"desk\"\nowner = \"o\"\nquery = 'okta.actor.id:00u1'\n";
+    folder.file("e.toml", exception.as_bytes());
+    let input = format!("{}\n{}\n", okta::hit("u-1"), okta::hit("u-2").replace("00u1", "00u9"));
+    let told = ["--set", "exceptions=[\"e.toml\"]", "--set", "output.audit=\"other\""];
+    let told = [&told[..], &["--set", "output.overflow=\"topic\""]].concat();
+    let output = fed(pipe(&folder, &told), input.as_bytes());
+    assert_eq!(ids(&output), [okta::alert_id("u-2")], "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 alert, 1 hidden by exceptions"), "{}", stderr(&output));
+    let output =
+        fed(pipe(&folder, &[&told[..], &["--audit", "a.ndjson"]].concat()), input.as_bytes());
+    assert_eq!(ids(&output), [okta::alert_id("u-2")], "{}", stderr(&output));
+    let audit = std::fs::read(folder.0.join("a.ndjson")).expect("there is an audit file");
+    let audit = lines(&audit);
+    assert_eq!(audit.len(), 1);
+    assert_eq!(audit[0]["kibana.alert.uuid"], okta::alert_id("u-1"));
+    assert_eq!(audit[0]["ouzel"]["exception"]["id"], "desk");
 }
 
 #[test]

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The help of a command: close enough together to fit on a screen of 24 lines of 100 characters.
+const HELP: &str = "{about}\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+
 /// A streaming detection stage: audit events in, enriched alerts out.
 #[derive(Debug, Parser)]
 #[command(name = "ouzel", version = super::version::long(), about, max_term_width = 100)]
@@ -25,8 +28,8 @@ pub struct Arguments {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Shared options")]
 pub struct Shared {
-    /// Configuration file [default: ./ouzel.toml, then /etc/ouzel/ouzel.toml]
-    #[arg(short, long, global = true, value_name = "FILE", env = "OUZEL_CONFIG")]
+    /// Configuration [$OUZEL_CONFIG, else ./ouzel.toml, /etc/ouzel/ouzel.toml]
+    #[arg(short, long, global = true, value_name = "FILE", env = "OUZEL_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
     /// Rule file or folder, instead of the configured ones; repeatable
     #[arg(short, long = "rules", global = true, value_name = "PATH")]
@@ -40,11 +43,12 @@ pub struct Shared {
     /// Fewer logs (-q: warnings only, -qq: errors only), no summary
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub quiet: u8,
-    /// How logs are written
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    /// How logs are written: text or json
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub log_format: Option<LogFormatArgument>,
-    /// When to colour what people read
+    /// When to colour what people read: auto, always or never
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(hide_possible_values = true)]
     pub color: ColorChoice,
     /// Print help
     // The short form always, so that the help of each command fits on a screen.
@@ -77,31 +81,25 @@ pub enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Judges a topic and publishes alerts to another, until told to stop
-    #[command(
-        after_help = "Example:\n  ouzel run -c ouzel.toml --set kafka.brokers=localhost:9092"
-    )]
+    #[command(help_template = HELP, after_help = "Example: ouzel run -c ouzel.toml --set kafka.brokers=localhost:9092")]
     Run,
     /// Judges lines: one record a line in, one alert a line out
-    #[command(after_help = "Example:\n  zcat okta.json.gz | ouzel pipe > alerts.ndjson")]
+    #[command(help_template = HELP, after_help = "Example: zcat okta.json.gz | ouzel pipe > alerts.ndjson")]
     Pipe(PipeArguments),
     /// Shows the main job on an embedded broker, then checks what came out
-    #[command(after_help = "Example:\n  ouzel demo --count 20000 --stay")]
+    #[command(help_template = HELP, after_help = "Example: ouzel demo --count 20000 --stay")]
     Demo(DemoArguments),
     /// Checks configuration, rules and exceptions: all faults at once
-    #[command(after_help = "Example:\n  ouzel check -c ouzel.toml --topics")]
+    #[command(help_template = HELP, after_help = "Example: ouzel check -c ouzel.toml --topics")]
     Check(CheckArguments),
     /// Runs the cases that stand beside the rules
-    #[command(after_help = "Example:\n  ouzel test -r config/rules/okta --junit cases.xml")]
+    #[command(help_template = HELP, after_help = "Example: ouzel test -r config/rules/okta --junit cases.xml")]
     Test(TestArguments),
     /// Says clause by clause why a rule holds for an event, or does not
-    #[command(
-        after_help = "Example:\n  ouzel explain -r config/rules/okta --rule 729aa18d-06a6-41c7-b175-b65b739b1181 event.json"
-    )]
+    #[command(help_template = HELP, after_help = "Example: ouzel explain --rule 729aa18d-06a6-41c7-b175-b65b739b1181 event.json")]
     Explain(ExplainArguments),
     /// Makes seeded Okta events, for tests and load
-    #[command(
-        after_help = "Example:\n  ouzel generate --count 1000000 --hits-permille 1 --brokers localhost:9092 --topic okta"
-    )]
+    #[command(help_template = HELP, after_help = "Example: ouzel generate --count 1000000 --brokers localhost:9092 --topic okta")]
     Generate(GenerateArguments),
 }
 
@@ -114,9 +112,12 @@ pub struct PipeArguments {
     /// Records end with a NUL byte instead of a newline
     #[arg(short = 'z', long)]
     pub null_data: bool,
-    /// Where unreadable records go, one JSON a line: stderr, discard or a file
+    /// Where unreadable records go: stderr, discard, a file
     #[arg(long, value_name = "WHERE", default_value = "stderr")]
     pub dead_letters: String,
+    /// Where hits go that an exception hides, one JSON a line
+    #[arg(long, value_name = "FILE")]
+    pub audit: Option<PathBuf>,
     /// Exit with 1 when there was an alert
     #[arg(long)]
     pub fail_on_alert: bool,
@@ -215,4 +216,27 @@ pub struct GenerateArguments {
     /// Events a second [default: as fast as it goes]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_help_of_each_command_fits_on_a_screen_and_shows_one_example() {
+        let mut arguments = Arguments::command();
+        arguments.build();
+        let mut commands = 0;
+        for command in arguments.get_subcommands_mut() {
+            let help = command.render_help().to_string();
+            let (lines, widest) = (help.lines().count(), help.lines().map(str::len).max());
+            assert!(lines <= 24, "{lines} lines:\n{help}");
+            assert!(widest <= Some(100), "{widest:?} wide:\n{help}");
+            assert_eq!(help.matches("Example").count(), 1, "{help}");
+            commands += 1;
+        }
+        assert!(commands >= 7, "{commands} commands");
+    }
 }

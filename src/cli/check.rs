@@ -44,6 +44,7 @@ pub fn run(
     });
     let ((), ((rules, exceptions), topics)) = both(configuration, both(judges, topics))?;
     let mut warnings = warnings(&loaded.settings);
+    warnings.extend(rules::warnings(&rules, &exceptions));
     warnings.extend(exceptions::warnings(&exceptions, clock.wall()));
     let findings = Findings { loaded: &loaded, rules, exceptions, topics, warnings: &warnings };
     report(arguments, shared, &findings)?;
@@ -104,7 +105,9 @@ fn text(findings: &Findings<'_>, paint: Paint) -> String {
     let skipped = rules.skipped();
     let _ = writeln!(text, "{fine}  rules: {count} loaded, {} skipped", skipped.len());
     for rule in skipped {
-        let _ = writeln!(text, "    skipped {}: {} ({})", rule.origin, rule.reason, rule.name);
+        let name = if rule.name.is_empty() { &rule.id } else { &rule.name };
+        let name = if name.is_empty() { String::new() } else { format!(" ({name})") };
+        let _ = writeln!(text, "    skipped {}: {}{name}", rule.origin, rule.reason);
     }
     for (name, reason) in extracted(&loaded.settings, rules) {
         let _ = writeln!(text, "    every record is decoded for {name:?}: {reason}");

@@ -22,8 +22,7 @@ const ENDINGS: &[&str] = &[".toml", ".ndjson", ".json", ".txt", ".csv"];
 /// # Errors
 /// Every fault: of exceptions (2), of paths (4).
 pub fn load(settings: &Settings, rules: &RuleSet) -> Result<Arc<Exceptions>, Failure> {
-    let files =
-        files::gather(&settings.exceptions, ENDINGS).map_err(|faults| files::failure(&faults))?;
+    let (files, unread) = files::gather(&settings.exceptions, ENDINGS);
     let origins: Vec<String> = files.iter().map(files::TextFile::origin).collect();
     let texts: Vec<ExceptionText<'_>> = origins
         .iter()
@@ -33,8 +32,12 @@ pub fn load(settings: &Settings, rules: &RuleSet) -> Result<Arc<Exceptions>, Fai
     let types = setup::field_types(settings, rules);
     let exceptions = exception::load(&texts, rules, &types).map_err(|faults| {
         Failure::all(Exit::Rules, faults.iter().map(ToString::to_string).collect())
-    })?;
-    Ok(Arc::new(exceptions))
+    });
+    match (unread, exceptions) {
+        (None, exceptions) => exceptions.map(Arc::new),
+        (Some(unread), Ok(_)) => Err(unread),
+        (Some(unread), Err(wrong)) => Err(unread.and(wrong)),
+    }
 }
 
 /// What looks wrong with exceptions that are allowed, at `now`.

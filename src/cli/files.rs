@@ -47,19 +47,17 @@ pub enum FileFault {
 }
 
 /// The faults as a command's failure: 4 where a file cannot be read, else 2.
-#[must_use]
-pub fn failure(faults: &[FileFault]) -> Failure {
+fn failure(faults: &[FileFault]) -> Failure {
     let is_unavailable = |fault: &FileFault| matches!(fault, FileFault::Unavailable(_));
     let exit = if faults.iter().any(is_unavailable) { Exit::Unavailable } else { Exit::Rules };
     Failure::all(exit, faults.iter().map(ToString::to_string).collect())
 }
 
 /// Reads every file that `paths` name: files as they are, folders with every file in them whose
-/// name has one of `endings`.
-///
-/// # Errors
-/// One sentence for each path that is not there, cannot be read, is too large or is no UTF-8.
-pub fn gather(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<TextFile>, Vec<FileFault>> {
+/// name has one of `endings`. What could not be read stands beside what could, so that one run
+/// shows every fault: a path that is not there, cannot be read, is too large or is no UTF-8.
+#[must_use]
+pub fn gather(paths: &[PathBuf], endings: &[&str]) -> (Vec<TextFile>, Option<Failure>) {
     let mut found = Vec::new();
     let mut faults = Vec::new();
     for path in paths {
@@ -76,7 +74,8 @@ pub fn gather(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<TextFile>, Vec<
             Err(fault) => faults.push(fault),
         }
     }
-    if faults.is_empty() { Ok(files) } else { Err(faults) }
+    let unread = (!faults.is_empty()).then(|| failure(&faults));
+    (files, unread)
 }
 
 fn walk(

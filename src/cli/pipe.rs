@@ -3,7 +3,7 @@
 //! The same judge and the same worker as `run`, between a source and a sink of lines.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,11 +29,16 @@ const RECORDS_PER_STEP: usize = 4096;
 /// # Errors
 /// Configuration (3), rules (2), a file that cannot be read or written (4).
 pub fn run(arguments: &PipeArguments, shared: &Shared) -> Result<Exit, Failure> {
-    let settings = configuration::load_offline(shared)?.settings;
+    let mut settings = configuration::load_offline(shared)?.settings;
+    // The targets of the configuration are topics. Lines have none: what is over a limit stays
+    // among the alerts, marked, and what an exception hides goes to a file or nowhere.
+    settings.output.overflow = None;
+    settings.output.audit = arguments.audit.as_ref().map(|path| path.display().to_string());
     let rules = rules::load(&settings, shared)?;
     let clock = Arc::new(SystemClock::default());
     let (inputs, flush) = inputs(&arguments.files)?;
     let (dead_letters, form) = dead_letters(&arguments.dead_letters)?;
+    let audit = arguments.audit.as_deref().map(|path| to_file("hidden hits", path)).transpose()?;
     let options = JudgeOptions {
         exceptions: exceptions::load(&settings, &rules)?,
         dead_letters: form,
@@ -45,7 +50,7 @@ pub fn run(arguments: &PipeArguments, shared: &Shared) -> Result<Exit, Failure> 
     let terminator = if arguments.null_data { Terminator::Nul } else { Terminator::Newline };
     let source = LinesSource::new(inputs, terminator, Arc::clone(&clock) as Arc<dyn Clock>);
     let alerts = LinesOutput::new("standard output", Box::new(io::stdout().lock()));
-    let sink = LinesSink::new(alerts, dead_letters, flush);
+    let sink = LinesSink::new(alerts, dead_letters, flush).with_audit(audit);
     let mut worker = Worker::new(source, sink, judge, worker_options(&settings));
     let started = clock.monotonic();
     let mut totals = Totals::default();
@@ -133,17 +138,21 @@ fn stdin_flush() -> Flush {
 
 /// `--dead-letters`.
 fn dead_letters(place: &str) -> Result<(Option<LinesOutput>, DeadLetterForm), Failure> {
-    let (name, writer): (&str, Box<dyn Write>) = match place {
+    let output = match place {
         "discard" => return Ok((None, DeadLetterForm::Discarded)),
-        "stderr" => ("standard error", Box::new(io::stderr())),
-        path => {
-            let file = File::create(path).map_err(|fault| {
-                Failure::new(Exit::Unavailable, format!("write dead letters to {path}: {fault}"))
-            })?;
-            (path, Box::new(file))
-        }
+        "stderr" => LinesOutput::new("standard error", Box::new(io::stderr())),
+        path => to_file("dead letters", Path::new(path))?,
     };
-    Ok((Some(LinesOutput::new(name, writer)), DeadLetterForm::Line))
+    Ok((Some(output), DeadLetterForm::Line))
+}
+
+/// A new file for `what`.
+fn to_file(what: &str, path: &Path) -> Result<LinesOutput, Failure> {
+    let name = path.display().to_string();
+    let file = File::create(path).map_err(|fault| {
+        Failure::new(Exit::Unavailable, format!("write {what} to {name}: {fault}"))
+    })?;
+    Ok(LinesOutput::new(&name, Box::new(file)))
 }
 
 fn worker_options(settings: &Settings) -> WorkerOptions {
@@ -163,6 +172,8 @@ struct Totals {
     decoded: u64,
     alerts: u64,
     over_limit: u64,
+    excepted: u64,
+    suppressed: u64,
     repeats: u64,
     dead_letters: u64,
     bytes: u64,
@@ -179,8 +190,10 @@ impl Totals {
         for (_, disposition, hits) in tally.hits.iter() {
             match disposition {
                 Disposition::OverLimit => self.over_limit += hits,
+                Disposition::Excepted => self.excepted += hits,
+                Disposition::Suppressed => self.suppressed += hits,
                 Disposition::Repeated => self.repeats += hits,
-                _ => {}
+                Disposition::Published => {}
             }
         }
     }
@@ -195,6 +208,12 @@ impl Totals {
         ];
         if self.over_limit > 0 {
             counts.push(format!("{} of them over a limit", self.over_limit));
+        }
+        if self.excepted > 0 {
+            counts.push(format!("{} hidden by exceptions", self.excepted));
+        }
+        if self.suppressed > 0 {
+            counts.push(format!("{} suppressed", self.suppressed));
         }
         if self.repeats > 0 {
             counts.push(count(self.repeats, "repeat left out", "repeats left out"));

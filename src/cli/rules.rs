@@ -12,9 +12,10 @@ use super::exit::{Exit, Failure};
 use super::files::{self, TextFile};
 use crate::config::Settings;
 use crate::config::settings::RuleOverride;
+use crate::disposition::{Exceptions, absence};
 use crate::event::{FieldType, FieldTypes};
 use crate::rule::case::{self, CaseFile};
-use crate::rule::{self, Found, Override, RuleSet, RuleText, Severity};
+use crate::rule::{self, Found, Override, RuleFault, RuleSet, RuleText, Severity};
 
 /// The endings of rule files.
 const RULE_ENDINGS: &[&str] = &[".toml", ".ndjson"];
@@ -58,18 +59,65 @@ const SHIPPED: &[Shipped] = shipped![
 /// # Errors
 /// Every fault: of rule files (2), of overrides that mean nothing (3), of paths (4).
 pub fn load(settings: &Settings, shared: &Shared) -> Result<Arc<RuleSet>, Failure> {
-    let (texts, overrides) = match (texts(settings, shared), overrides(settings)) {
-        (Ok(texts), Ok(overrides)) => (texts, overrides),
-        (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => return Err(failure),
-        (Err(left), Err(right)) => return Err(left.and(right)),
+    let (texts, unread) = texts(settings, shared);
+    let (mut overrides, wrong) = match overrides(settings) {
+        Ok(overrides) => (overrides, None),
+        Err(failure) => (BTreeMap::new(), Some(failure)),
     };
-    let set = rule::load(&texts, &overrides).map_err(|faults| {
-        Failure::all(Exit::Rules, faults.iter().map(ToString::to_string).collect())
-    })?;
-    match conflicts(settings, &set) {
-        faults if faults.is_empty() => Ok(Arc::new(set)),
-        faults => Err(Failure::all(Exit::Rules, faults)),
+    if unread.is_some() {
+        // An override may be meant for a rule in a file that could not be read.
+        overrides.clear();
     }
+    let set = rule::load(&texts, &overrides).map_err(|faults| failure(&faults));
+    let set = set.and_then(|set| match conflicts(settings, &set) {
+        faults if faults.is_empty() => Ok(set),
+        faults => Err(Failure::all(Exit::Rules, faults)),
+    });
+    let (set, refused) = match set {
+        Ok(set) => (Arc::new(set), None),
+        Err(failure) => (Arc::default(), Some(failure)),
+    };
+    match [unread, wrong, refused].into_iter().flatten().reduce(Failure::and) {
+        None => Ok(set),
+        Some(failure) => Err(failure),
+    }
+}
+
+/// The faults as a command's failure: 3 where the configuration is wrong about a rule, else 2.
+fn failure(faults: &[RuleFault]) -> Failure {
+    let is_configuration = faults.iter().any(RuleFault::is_in_the_configuration);
+    let exit = if is_configuration { Exit::Configuration } else { Exit::Rules };
+    Failure::all(exit, faults.iter().map(ToString::to_string).collect())
+}
+
+/// What is allowed of `rules`, and seldom meant: a field that nothing here ever fills, and a list
+/// of exceptions that acts in Elastic and is not loaded here.
+#[must_use]
+pub fn warnings(rules: &RuleSet, exceptions: &Exceptions) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for rule in rules.rules() {
+        let (origin, name) = (&rule.origin, &rule.name);
+        let absent = absence::never_there(&rule.query.root).join(", ");
+        if absence::never_holds(&rule.query.root) {
+            warnings.push(format!(
+                "{origin}: the rule {name:?} can never hold: it asks for a value of {absent}, and \
+                 no shape of event and no look-up here fills that"
+            ));
+        } else if !absent.is_empty() {
+            warnings.push(format!(
+                "{origin}: the rule {name:?} asks for {absent}, and no shape of event and no \
+                 look-up here fills that: such a clause never holds, its negation always"
+            ));
+        }
+        for list in exceptions.missing_lists(rule) {
+            warnings.push(format!(
+                "{origin}: the rule {name:?} names the exception list {list:?}, which is not \
+                 loaded: what it hides in Elastic is an alert here; name its export under \
+                 `exceptions`"
+            ));
+        }
+    }
+    warnings
 }
 
 /// Fields that two rules declare differently, so that neither can be right for both. What the
@@ -111,8 +159,10 @@ pub fn cases(settings: &Settings, shared: &Shared) -> Result<Vec<CaseFile>, Fail
             .map(|shipped| (case_name(shipped.name), shipped.cases.to_owned()))
             .collect(),
         paths => {
-            let files = files::gather(&case_paths(paths), &[CASE_ENDING])
-                .map_err(|faults| files::failure(&faults))?;
+            let (files, unread) = files::gather(&case_paths(paths), &[CASE_ENDING]);
+            if let Some(failure) = unread {
+                return Err(failure);
+            }
             files.into_iter().map(|file| (file.origin(), file.text)).collect()
         }
     };
@@ -142,12 +192,13 @@ fn paths<'a>(settings: &'a Settings, shared: &'a Shared) -> &'a [PathBuf] {
     if shared.rules.is_empty() { &settings.rules } else { &shared.rules }
 }
 
-fn texts(settings: &Settings, shared: &Shared) -> Result<Vec<RuleText>, Failure> {
+/// The texts of the rules, and why some of them could not be read.
+fn texts(settings: &Settings, shared: &Shared) -> (Vec<RuleText>, Option<Failure>) {
     let paths = paths(settings, shared);
     if paths.is_empty() {
-        return Ok(shipped());
+        return (shipped(), None);
     }
-    let files = files::gather(paths, RULE_ENDINGS).map_err(|faults| files::failure(&faults))?;
+    let (files, unread) = files::gather(paths, RULE_ENDINGS);
     let named: BTreeSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
     let mut seen = BTreeSet::new();
     let is_rule = |file: &TextFile| !file.has_ending(CASE_ENDING);
@@ -159,11 +210,12 @@ fn texts(settings: &Settings, shared: &Shared) -> Result<Vec<RuleText>, Failure>
         text: file.text,
     };
     let texts: Vec<RuleText> = texts.map(text).collect();
-    if texts.is_empty() {
+    let none = || {
         let fault = format!("no rule file (.toml, .ndjson) in {}", list(paths));
-        return Err(Failure::new(Exit::Rules, fault));
-    }
-    Ok(texts)
+        Failure::new(Exit::Rules, fault)
+    };
+    let unread = unread.or_else(|| texts.is_empty().then(none));
+    (texts, unread)
 }
 
 /// The texts of the rules built into the binary.

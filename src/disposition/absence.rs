@@ -64,10 +64,27 @@ fn is_looked_up(field: &str) -> bool {
 /// hold whatever the event says.
 #[must_use]
 pub fn held_by_absence(node: &Node) -> Vec<String> {
+    let clauses = clauses(node);
+    each_once(clauses.into_iter().filter(|(sign, _)| *sign == Sign::Negated))
+}
+
+/// The fields of all clauses of `node` that are never there, each once.
+#[must_use]
+pub fn never_there(node: &Node) -> Vec<String> {
+    each_once(clauses(node).into_iter())
+}
+
+fn each_once(clauses: impl Iterator<Item = (Sign, String)>) -> Vec<String> {
+    let mut fields: Vec<String> = clauses.map(|(_, field)| field).collect();
+    fields.sort();
+    fields.dedup();
+    fields
+}
+
+/// The fields that are never there, clause by clause.
+fn clauses(node: &Node) -> Vec<(Sign, String)> {
     let mut found = Vec::new();
     walk(node, "", Sign::Plain, &mut found);
-    found.sort();
-    found.dedup();
     found
 }
 
@@ -94,7 +111,7 @@ impl Sign {
     }
 }
 
-fn walk(node: &Node, path: &str, sign: Sign, found: &mut Vec<String>) {
+fn walk(node: &Node, path: &str, sign: Sign, found: &mut Vec<(Sign, String)>) {
     match &node.expr {
         Expr::All => {}
         Expr::And(nodes) | Expr::Or(nodes) => {
@@ -108,9 +125,8 @@ fn walk(node: &Node, path: &str, sign: Sign, found: &mut Vec<String>) {
         }
         Expr::Is { .. } | Expr::Exists { .. } | Expr::Range { .. } | Expr::Like { .. } => {
             let field = field(&node.expr).map(|field| join(path, field));
-            if sign == Sign::Negated {
-                found.extend(field.filter(|field| is_never_there(field)));
-            }
+            let absent = field.filter(|field| is_never_there(field));
+            found.extend(absent.map(|field| (sign, field)));
         }
     }
 }
@@ -217,5 +233,20 @@ mod tests {
         check("source.geo.*:DE", &[], false);
         check("*:*", &[], false);
         check("not *:*", &[], true);
+    }
+
+    #[test]
+    fn a_clause_on_a_field_that_is_never_there_is_found_whatever_its_sign() {
+        let check = |query: &str, fields: &[&str]| {
+            let query = kql::parse(query).expect("a query");
+            assert_eq!(never_there(&query.root), fields, "{}", query.text);
+        };
+        check("user.name:a and not client.geo.country_name:DE", &[]);
+        check("user.name:a or source.geo.country_iso_code:DE", &["source.geo.country_iso_code"]);
+        check(
+            "user_agent.os.name:x and not user_agent.os.name:y and not (event.ingested > now-1d)",
+            &["event.ingested", "user_agent.os.name"],
+        );
+        check("source.geo:{ continent_code:* }", &["source.geo.continent_code"]);
     }
 }

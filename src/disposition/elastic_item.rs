@@ -3,10 +3,12 @@
 //! line of the list, a line per item, and the summary at the end; lines of rules in a rule export
 //! are passed over.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use super::exception::{Fault, ListTest, Operator};
-use super::exception_text::{Context, Entry, ExceptionText, ListScope};
+use super::exception_text::{Context, Entry, ExceptionText, Found, ListScope};
 use crate::event::FieldPath;
 use crate::kql::{self, Expr, Glob, LetterCase, Literal, Node, Pattern, Query, Span};
 use crate::record::Timestamp;
@@ -33,61 +35,140 @@ impl Asked {
 pub(super) fn read(
     text: &ExceptionText<'_>,
     context: &Context<'_>,
-    entries: &mut Vec<Entry>,
+    found: &mut Found,
     faults: &mut Vec<Fault>,
 ) {
+    let fault = |number: usize, exception: Option<String>, message: String| {
+        let (origin, line) = (text.origin.to_owned(), Some(number));
+        Fault { origin, line, exception, message }
+    };
+    let mut objects = Vec::new();
     let lines = (1..).zip(text.text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let mut foreign_lists: Vec<String> = Vec::new();
     for (number, line) in lines {
-        let mut fault = |exception: Option<&str>, message: String| {
-            faults.push(Fault {
-                origin: text.origin.to_owned(),
-                line: Some(number),
-                exception: exception.map(str::to_owned),
-                message,
-            });
-        };
-        let object = match serde_json::from_str::<Json>(line) {
-            Ok(Json::Object(object)) => object,
-            Ok(_) => {
-                fault(None, "is no JSON object; an export holds one object a line".to_owned());
-                continue;
-            }
-            Err(cause) => {
-                fault(None, format!("is no JSON ({cause}); an export holds one object a line"));
-                continue;
-            }
-        };
-        match kind(&object) {
-            Kind::Item => {
-                let list_id = string(&object, "list_id").unwrap_or_default();
-                if foreign_lists.contains(&list_id) {
-                    continue;
-                }
-                match item(&object, &list_id, context) {
-                    Ok(entry) => {
-                        entries.push(Entry {
-                            origin: text.origin.to_owned(),
-                            line: Some(number),
-                            ..entry
-                        });
-                    }
-                    Err(messages) => {
-                        let id = string(&object, "item_id");
-                        messages.into_iter().for_each(|message| fault(id.as_deref(), message));
-                    }
-                }
-            }
-            Kind::List if !is_of_events(&object) => {
-                foreign_lists.extend(string(&object, "list_id"));
-            }
-            Kind::List | Kind::Rule | Kind::Summary => {}
-            Kind::Unknown => fault(
-                None,
-                "is neither an exception list, nor an item, nor a rule, nor the summary".to_owned(),
-            ),
+        match object(line) {
+            Ok(object) => objects.push((number, object)),
+            Err(message) => faults.push(fault(number, None, message)),
         }
     }
+    let file = ExportedFile::of(&objects);
+    found.lists.extend(file.lists.keys().cloned());
+    for (number, object) in &objects {
+        match kind(object) {
+            Kind::Item => match file.item(object, context) {
+                Ok(None) => {}
+                Ok(Some(entry)) => found.entries.push(Entry {
+                    origin: text.origin.to_owned(),
+                    line: Some(*number),
+                    ..entry
+                }),
+                Err(messages) => {
+                    let id = string(object, "item_id");
+                    let wrong = |message| fault(*number, id.clone(), message);
+                    faults.extend(messages.into_iter().map(wrong));
+                }
+            },
+            Kind::List | Kind::Rule | Kind::Summary => {}
+            Kind::Unknown => faults.push(fault(
+                *number,
+                None,
+                "is neither an exception list, nor an item, nor a rule, nor the summary".to_owned(),
+            )),
+        }
+    }
+}
+
+fn object(line: &str) -> Result<Map<String, Json>, String> {
+    match serde_json::from_str::<Json>(line) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err("is no JSON object; an export holds one object a line".to_owned()),
+        Err(cause) => Err(format!("is no JSON ({cause}); an export holds one object a line")),
+    }
+}
+
+/// What the lines of one file say of each other.
+struct ExportedFile {
+    /// The lists of the file, each with its type.
+    lists: BTreeMap<String, String>,
+    /// By list: the rules of the same file that name it, loaded or not.
+    named_by: BTreeMap<String, Vec<String>>,
+}
+
+impl ExportedFile {
+    fn of(objects: &[(usize, Map<String, Json>)]) -> Self {
+        let mut file = Self { lists: BTreeMap::new(), named_by: BTreeMap::new() };
+        for (_, object) in objects {
+            match kind(object) {
+                Kind::List => {
+                    let list_type = string(object, "type").unwrap_or_default();
+                    file.lists.extend(string(object, "list_id").map(|id| (id, list_type)));
+                }
+                Kind::Item => {
+                    let list_id = string(object, "list_id").unwrap_or_default();
+                    file.lists.entry(list_id).or_default();
+                }
+                Kind::Rule => {
+                    let rule_id = string(object, "rule_id").unwrap_or_default();
+                    for list_id in list_ids(object.get("exceptions_list")) {
+                        let naming = file.named_by.entry(list_id.to_owned()).or_default();
+                        naming.push(rule_id.clone());
+                    }
+                }
+                Kind::Summary | Kind::Unknown => {}
+            }
+        }
+        file
+    }
+
+    /// The exception that an item is; `None` where its list is not about events: lists of trusted
+    /// programs and the like are about endpoints.
+    fn item(
+        &self,
+        object: &Map<String, Json>,
+        context: &Context<'_>,
+    ) -> Result<Option<Entry>, Vec<String>> {
+        let list_id = string(object, "list_id").unwrap_or_default();
+        let list_type = self.lists.get(&list_id).map_or("", String::as_str);
+        if !list_type.is_empty() && !LIST_TYPES.contains(&list_type) {
+            return Ok(None);
+        }
+        item(object, context, self.scope(&list_id, context)).map(Some)
+    }
+
+    /// The rules that a list applies to: those of its `[[list]]` entry, else those that name it.
+    fn scope(&self, list_id: &str, context: &Context<'_>) -> (ListScope, Vec<String>) {
+        if let Some(scope) = context.scopes.get(list_id) {
+            return (scope.clone(), Vec::new());
+        }
+        let names_it = |rule: &&crate::rule::Rule| {
+            list_ids(rule.extra.get("exceptions_list")).any(|id| id == list_id)
+        };
+        let loaded = context.rules.rules().iter().filter(names_it).map(|rule| rule.id.clone());
+        let mut naming: Vec<String> = loaded.collect();
+        naming.extend(self.named_by.get(list_id).into_iter().flatten().cloned());
+        naming.sort();
+        naming.dedup();
+        let is_of_one_rule = self.lists.get(list_id).is_some_and(|kind| kind == "rule_default");
+        let mut notes = Vec::new();
+        if naming.is_empty() && is_of_one_rule {
+            notes.push(format!(
+                "applies to no rule: its list {list_id:?} belongs to a single rule, which is not \
+                 loaded and does not stand in the same file"
+            ));
+        } else if naming.is_empty() {
+            let note = format!(
+                "applies to every rule: no rule names its list {list_id:?}, and no [[list]] entry \
+                 says which rules are meant"
+            );
+            return (ListScope::default(), vec![note]);
+        }
+        (ListScope { rules: Some(naming), ..ListScope::default() }, notes)
+    }
+}
+
+/// The ids of the lists that a rule's `exceptions_list` names.
+pub(super) fn list_ids(lists: Option<&Json>) -> impl Iterator<Item = &str> {
+    let lists = lists.and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    lists.iter().filter_map(|list| list.get("list_id").and_then(Json::as_str))
 }
 
 enum Kind {
@@ -113,16 +194,11 @@ fn kind(object: &Map<String, Json>) -> Kind {
     }
 }
 
-/// Whether the list is about events; lists of trusted programs and the like are about endpoints.
-fn is_of_events(list: &Map<String, Json>) -> bool {
-    string(list, "type").is_none_or(|kind| LIST_TYPES.contains(&kind.as_str()))
-}
-
 /// One item, with what its list says of it.
 fn item(
     object: &Map<String, Json>,
-    list_id: &str,
     context: &Context<'_>,
+    (scope, notes): (ListScope, Vec<String>),
 ) -> Result<Entry, Vec<String>> {
     let mut faults = Vec::new();
     let id = string(object, "item_id").or_else(|| string(object, "id"));
@@ -144,7 +220,6 @@ fn item(
     if !faults.is_empty() {
         return Err(faults);
     }
-    let (scope, notes) = scope(list_id, context);
     Ok(Entry {
         id: id.unwrap_or_default(),
         owner: scope.owner.or_else(|| string(object, "created_by")),
@@ -163,28 +238,6 @@ fn item(
         line: None,
         notes,
     })
-}
-
-/// The rules that a list applies to: those of its `[[list]]` entry, else those that name it.
-fn scope(list_id: &str, context: &Context<'_>) -> (ListScope, Vec<String>) {
-    if let Some(scope) = context.scopes.get(list_id) {
-        return (scope.clone(), Vec::new());
-    }
-    let names_it = |rule: &&crate::rule::Rule| {
-        let lists = rule.extra.get("exceptions_list").and_then(Json::as_array);
-        let mut ids = lists.into_iter().flatten().filter_map(|list| list.get("list_id"));
-        ids.any(|id| id.as_str() == Some(list_id))
-    };
-    let naming: Vec<String> =
-        context.rules.rules().iter().filter(names_it).map(|rule| rule.id.clone()).collect();
-    if naming.is_empty() {
-        let note = format!(
-            "applies to every rule: no rule names its list {list_id:?}, and no [[list]] entry \
-             says which rules are meant"
-        );
-        return (ListScope::default(), vec![note]);
-    }
-    (ListScope { rules: Some(naming), ..ListScope::default() }, Vec::new())
 }
 
 /// Reads the entries of an item into `asked`.

@@ -6,6 +6,7 @@
 //! the audit target. [`Exceptions`] is immutable; loading it reports every fault at once.
 
 use super::absence;
+use super::elastic_item;
 use super::exception_text::{self, Entry};
 use super::schedule::Window;
 use super::value_list::ValueList;
@@ -15,7 +16,7 @@ use crate::event::{Event, FieldPath, FieldTypes, Value};
 use crate::kql::Query;
 use crate::limits::EXCEPTIONS_MAX;
 use crate::record::Timestamp;
-use crate::rule::{RuleIndex, RuleSet};
+use crate::rule::{Rule, RuleIndex, RuleSet};
 
 pub use super::exception_text::ExceptionText;
 
@@ -77,6 +78,8 @@ pub struct Exceptions {
     list: Vec<Exception>,
     /// By rule index: the exceptions that apply to the rule.
     by_rule: Vec<Vec<ExceptionIndex>>,
+    /// The ids of the exported lists that were read.
+    lists: Vec<String>,
     warnings: Vec<Fault>,
 }
 
@@ -113,14 +116,14 @@ pub fn load(
     types: &FieldTypes,
 ) -> Result<Exceptions, Vec<Fault>> {
     let mut faults = Vec::new();
-    let entries = exception_text::read(texts, rules, &mut faults);
+    let exception_text::Found { entries, lists } = exception_text::read(texts, rules, &mut faults);
     if entries.len() > EXCEPTIONS_MAX {
         let message = format!("{} exceptions, at most {EXCEPTIONS_MAX} are allowed", entries.len());
         let origin = texts.first().map(|text| text.origin.to_owned()).unwrap_or_default();
         faults.push(Fault { origin, line: None, exception: None, message });
         return Err(faults);
     }
-    let mut exceptions = Exceptions::default();
+    let mut exceptions = Exceptions { lists, ..Exceptions::default() };
     for entry in entries {
         exceptions.add(entry, types, &mut faults);
     }
@@ -146,6 +149,12 @@ impl Exceptions {
     #[must_use]
     pub fn warnings(&self) -> &[Fault] {
         &self.warnings
+    }
+
+    /// The exception lists that `rule` names and that are not loaded: in Elastic they hide hits.
+    pub fn missing_lists<'r>(&self, rule: &'r Rule) -> impl Iterator<Item = &'r str> {
+        let named = elastic_item::list_ids(rule.extra.get("exceptions_list"));
+        named.filter(|id| !self.lists.iter().any(|list| list == id))
     }
 
     /// The exceptions that are past their end at `now`.

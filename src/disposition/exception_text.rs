@@ -64,26 +64,30 @@ pub(super) struct Context<'a> {
     pub(super) scopes: BTreeMap<String, ListScope>,
 }
 
+/// What the texts hold.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) entries: Vec<Entry>,
+    /// The ids of all exported lists, those without items as well.
+    pub(super) lists: Vec<String>,
+}
+
 /// Reads every text; what is wrong goes to `faults`.
-pub(super) fn read(
-    texts: &[ExceptionText<'_>],
-    rules: &RuleSet,
-    faults: &mut Vec<Fault>,
-) -> Vec<Entry> {
+pub(super) fn read(texts: &[ExceptionText<'_>], rules: &RuleSet, faults: &mut Vec<Fault>) -> Found {
     let mut context = Context { rules, value_lists: value_lists(texts), scopes: BTreeMap::new() };
-    let mut entries = Vec::new();
+    let mut found = Found::default();
     for text in texts.iter().filter(|text| text.origin.ends_with(".toml")) {
-        exception_toml::read(text, &mut context, &mut entries, faults);
+        exception_toml::read(text, &mut context, &mut found.entries, faults);
     }
     for text in texts.iter().filter(|text| has_items(text.origin)) {
-        elastic_item::read(text, &context, &mut entries, faults);
+        elastic_item::read(text, &context, &mut found, faults);
     }
-    for entry in &mut entries {
+    for entry in &mut found.entries {
         let missing = entry.rules.iter().flatten().filter(|id| !is_rule(rules, id));
         let notes = missing.map(|id| format!("names the rule {id}, which is not loaded"));
         entry.notes.extend(notes.collect::<Vec<_>>());
     }
-    entries
+    found
 }
 
 impl Context<'_> {

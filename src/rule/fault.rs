@@ -13,6 +13,17 @@ pub struct RuleFault {
     pub problem: Problem,
 }
 
+/// The origin of a fault that stands in no rule file.
+pub(super) const CONFIGURATION: &str = "the configuration";
+
+impl RuleFault {
+    /// Whether the configuration is wrong about a rule, rather than the rule itself.
+    #[must_use]
+    pub fn is_in_the_configuration(&self) -> bool {
+        self.origin == CONFIGURATION
+    }
+}
+
 impl fmt::Display for RuleFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {

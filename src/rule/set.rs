@@ -10,7 +10,7 @@ use super::document::{Content, Table};
 use super::export::{self, LineContent};
 use super::fault::{Problem, RuleFault, nearest};
 use super::reader::{self, Layout, Reading, Status, Tables};
-use super::{interval, keys, toml};
+use super::{fault, interval, keys, toml};
 use crate::kql;
 use crate::limits;
 
@@ -249,10 +249,14 @@ impl Loading {
     }
 
     fn apply(&mut self, overrides: &BTreeMap<String, Override>) {
+        // A file with faults is not known by its id, and an override may be meant for it.
+        let is_known = self.faults.is_empty();
         for (id, wanted) in overrides {
             let mut drafts = self.drafts.iter_mut().filter(|draft| draft.rule.id == *id).peekable();
             if drafts.peek().is_none() {
-                let fault = self.without_a_rule(id, wanted);
+                let fault = self.without_a_rule(id, wanted).filter(|fault| {
+                    is_known || !matches!(fault.problem, Problem::UnknownOverride { .. })
+                });
                 self.faults.extend(fault);
                 continue;
             }
@@ -270,10 +274,6 @@ impl Loading {
             let (id, reason) = (id.to_owned(), skipped.reason.clone());
             return (wanted.enabled == Some(true))
                 .then(|| in_the_configuration(Problem::CannotSwitchOn { id, reason }));
-        }
-        // A file with faults is not known by its id: one fault at a time is enough.
-        if !self.faults.is_empty() {
-            return None;
         }
         let known = self.drafts.iter().map(|draft| draft.rule.id.as_str());
         let nearest = nearest(id, known);
@@ -366,5 +366,5 @@ fn wrong_override(key: &str, found: &str, allowed: &str) -> Problem {
 }
 
 fn in_the_configuration(problem: Problem) -> RuleFault {
-    RuleFault { origin: "the configuration".to_owned(), line: None, problem }
+    RuleFault { origin: fault::CONFIGURATION.to_owned(), line: None, problem }
 }

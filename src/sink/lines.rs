@@ -1,4 +1,4 @@
-//! Outputs as lines: alerts to one writer, dead letters to another.
+//! Outputs as lines: alerts to one writer, dead letters to another, hidden hits to a third.
 //!
 //! A line counts as delivered when the writer has taken it. Nothing is ever in flight between two
 //! polls. The first fault of a writer is kept and every later line is refused, so that nobody takes
@@ -72,6 +72,8 @@ pub struct LinesSink {
     alerts: LinesOutput,
     /// `None`: left out.
     dead_letters: Option<LinesOutput>,
+    /// `None`: left out. A hidden hit never stands among the alerts.
+    audit: Option<LinesOutput>,
     flush: Flush,
     taken: Vec<Token>,
     fault: Option<LinesFault>,
@@ -81,7 +83,13 @@ impl LinesSink {
     /// A sink of lines; without `dead_letters` they are left out.
     #[must_use]
     pub fn new(alerts: LinesOutput, dead_letters: Option<LinesOutput>, flush: Flush) -> Self {
-        Self { alerts, dead_letters, flush, taken: Vec::new(), fault: None }
+        Self { alerts, dead_letters, audit: None, flush, taken: Vec::new(), fault: None }
+    }
+
+    /// With a writer for the hits that an exception hides.
+    #[must_use]
+    pub fn with_audit(self, audit: Option<LinesOutput>) -> Self {
+        Self { audit, ..self }
     }
 
     /// Writes out what is buffered.
@@ -94,7 +102,8 @@ impl LinesSink {
     }
 
     fn flush(&mut self) {
-        for output in [Some(&mut self.alerts), self.dead_letters.as_mut()].into_iter().flatten() {
+        let outputs = [Some(&mut self.alerts), self.dead_letters.as_mut(), self.audit.as_mut()];
+        for output in outputs.into_iter().flatten() {
             if let Err(cause) = output.writer.flush()
                 && self.fault.is_none()
             {
@@ -110,7 +119,8 @@ impl Sink for LinesSink {
             return Err(SendError::Refused(fault.to_string()));
         }
         let to = match output.target {
-            Target::Alerts | Target::Overflow | Target::Audit => Some(&mut self.alerts),
+            Target::Alerts | Target::Overflow => Some(&mut self.alerts),
+            Target::Audit => self.audit.as_mut(),
             Target::DeadLetters => self.dead_letters.as_mut(),
         };
         if let Some(to) = to

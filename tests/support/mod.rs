@@ -1,4 +1,5 @@
 //! What several test modules share.
 
 pub mod okta;
+pub mod program;
 pub mod source;
