@@ -16,12 +16,19 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 
 /// What the thread of a worker shares with the rest.
 pub(super) struct Shift {
+    /// Which worker, from 0.
     pub index: usize,
+    /// Set when the worker is to end.
     pub stop: Arc<AtomicBool>,
+    /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where it says that it is well.
     pub health: Arc<Health>,
+    /// Where its counts go.
     pub metrics: Arc<Metrics>,
+    /// The same for whoever watches from this process.
     pub totals: Arc<Totals>,
+    /// What it judges by.
     pub judge: Arc<Judge>,
 }
 
