@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 static ENCODER: LazyLock<AlertEncoder> = LazyLock::new(|| {
     let options = EncoderOptions { include_original: true, ..EncoderOptions::default() };
-    AlertEncoder::new(shipped_rules(), FieldTypes::builtin(), options)
+    AlertEncoder::new(shipped_rules(), &FieldTypes::builtin(), options)
 });
 
 fuzz_target!(|payload: &[u8]| {

@@ -106,7 +106,7 @@ impl Tree {
 }
 
 /// Reads the layers, the weakest first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader {
     shape: Shape,
     /// What was read.
