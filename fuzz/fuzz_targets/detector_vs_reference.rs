@@ -23,7 +23,11 @@ fuzz_target!(|bytes: &[u8]| {
     let (record, profile) = (record(payload.as_bytes()), TopicProfile::default());
     let mut scratch = Scratch::default();
     let decoded = decode(&record, &profile, &mut scratch);
-    assert_eq!(decoded.fault, None, "{payload}");
+    if decoded.fault.is_some() {
+        // Where a wrapper says that a string in it is Okta's, that string has to be whole.
+        assert!(payload.contains("okta.system"), "{:?}: {payload}", decoded.fault);
+        return;
+    }
     let program = Program::compile(&query, &TYPES);
     let mut expected = Vec::new();
     for event in decoded.events {
