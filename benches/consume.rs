@@ -5,16 +5,26 @@
 //! `cargo bench --bench consume [-- --events N --runs N]`
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
+#![expect(dead_code, reason = "the suite and the other benches need more of what is shared")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "what is shared with the suite slices its own buffers"
+)]
 
-#[expect(dead_code, reason = "the suite needs more of it")]
+#[path = "../tests/kafka/admin.rs"]
+mod admin;
 #[path = "../tests/kafka/broker.rs"]
 mod broker;
-#[expect(dead_code, reason = "the suite needs more of it")]
+#[path = "../tests/kafka/certificates.rs"]
+mod certificates;
 #[path = "../tests/kafka/client.rs"]
 mod client;
 #[path = "../tests/kafka/java.rs"]
 mod java;
-#[expect(dead_code, reason = "each bench uses its part")]
+#[path = "../tests/kafka/node.rs"]
+mod node;
+#[path = "../tests/kafka/proxy.rs"]
+mod proxy;
 mod support;
 
 use std::fs;
@@ -149,7 +159,7 @@ fn drop_records(brokers: &str, topic: &str, group: &str, events: u64) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let options = KafkaSourceOptions {
         name: "drop".to_owned(),
-        config: ouzel::kafka::settings::consumer(&settings.kafka, &settings.input, 0),
+        config: ouzel::kafka::settings::consumer(&settings, 0),
         cluster: settings.kafka.clone(),
         topics: settings.input.topics.clone(),
         start: settings.input.start,

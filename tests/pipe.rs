@@ -234,7 +234,7 @@ fn a_hidden_hit_stands_in_the_audit_file_and_never_among_the_alerts() {
     let output =
         fed(pipe(&folder, &[&told[..], &["--audit", "a.ndjson"]].concat()), input.as_bytes());
     assert_eq!(ids(&output), [okta::alert_id("u-2")], "{}", stderr(&output));
-    let audit = std::fs::read(folder.0.join("a.ndjson")).expect("there is an audit file");
+    let audit = fs::read(folder.0.join("a.ndjson")).expect("there is an audit file");
     let audit = lines(&audit);
     assert_eq!(audit.len(), 1);
     assert_eq!(audit[0]["kibana.alert.uuid"], okta::alert_id("u-1"));
