@@ -96,6 +96,8 @@ fn settings(brokers: &str) -> Settings {
     let mut settings = Settings::default();
     settings.kafka.brokers = brokers.to_owned();
     settings.input.protocol = GroupProtocol::Consumer;
+    // The embedded broker answers a fetch that met an empty log only when its wait is over.
+    settings.kafka.librdkafka.insert("fetch.wait.max.ms".to_owned(), "5".to_owned());
     settings.http.listen = Some(([127, 0, 0, 1], 0).into());
     settings.log.level = "warn".to_owned();
     let unlimited = RuleOverride { max_signals: Some(0), ..RuleOverride::default() };
