@@ -3,6 +3,8 @@
 //! Outside input meets one of these before it meets recursion or memory. A limit that is passed
 //! is an error or a dead letter that names the limit, never a silent cut.
 
+use std::time::Duration;
+
 /// Largest payload that is judged, in bytes. Kafka's default `message.max.bytes` is 1 MiB; an
 /// operator may raise it, and 32 MiB of JSON is the most that is worth decoding for one record.
 pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
@@ -98,3 +100,17 @@ pub const REVOKE_DRAIN_MS_MAX: u32 = 240_000;
 
 /// Most outputs of one worker that may be on their way: the producer's queue takes no more.
 pub const IN_FLIGHT_MAX: u32 = 100_000;
+
+/// First pause before outputs whose target takes nothing are sent again: most troubles are short.
+pub const OUTPUT_RETRY_MIN: Duration = Duration::from_millis(500);
+
+/// Longest such pause: so long after the target is back the worker goes on at the latest.
+pub const OUTPUT_RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// A record whose outputs are open for so long waits for its target: the worker says that it is
+/// held. Well below the minute after which an open record is a fault of the program.
+pub const OUTPUT_SLOW: Duration = Duration::from_secs(15);
+
+/// How much longer than its own time-out the client may take to say how a delivery ended; after
+/// that an open record is a fault of the program.
+pub const OUTPUT_REPORT_SLACK: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use ouzel::pipeline::setup::{self, JudgeOptions};
 use ouzel::pipeline::{Bounds, Ending, Step, Worker, WorkerOptions};
 use ouzel::record::Timestamp;
 use ouzel::rule::{self, Found, RuleSet, RuleText};
-use ouzel::sink::Target;
+use ouzel::sink::{DeliveryFault, Target};
 use ouzel::sink::memory::{Fate, MemorySink};
 use ouzel::source::Partition;
 use ouzel::source::memory::{MemoryRecord, MemorySource};
@@ -26,6 +26,7 @@ const OPTIONS: WorkerOptions = WorkerOptions {
         revoke_drain: Duration::from_secs(10),
         shutdown_drain: Duration::from_secs(20),
         commit_interval: Duration::from_secs(1),
+        delivery_timeout: Duration::from_secs(300),
     },
     records_max: 16,
     idle_wait: Duration::ZERO,
@@ -210,9 +211,22 @@ fn an_update_that_cannot_be_delivered_ends_the_worker() {
     bench.reset("u-1", "eve@example.com");
     bench.reset("u-2", "eve@example.com");
     bench.steps(2);
-    bench.worker.sink().set_fate(Fate::FailOldest("too large".to_owned()));
+    bench.worker.sink().set_fate(Fate::FailOldest(DeliveryFault::fatal("it gave up")));
     let Ending::Failed(why) = bench.end() else { panic!("it ended well") };
-    assert_eq!(why, "deliver the update of an alert: too large");
+    assert_eq!(why, "deliver the update of an alert: it gave up");
+}
+
+/// Its alert is delivered and no offset waits for it: what is lost is a count.
+#[test]
+fn an_update_that_is_refused_holds_nothing_up() {
+    let mut bench = Bench::new(rules(BY_ACTOR), &Settings::default(), "");
+    bench.reset("u-1", "eve@example.com");
+    bench.reset("u-2", "eve@example.com");
+    bench.steps(2);
+    bench.worker.sink().set_fate(Fate::Limit(0));
+    bench.worker.stop();
+    assert_eq!(bench.end(), Ending::Stopped);
+    assert_eq!(bench.worker.tally().refusals, ["deliver the update of an alert: too large"]);
 }
 
 #[test]

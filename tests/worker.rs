@@ -8,7 +8,7 @@ use ouzel::config::Settings;
 use ouzel::pipeline::setup::{self, JudgeOptions};
 use ouzel::pipeline::{Bounds, Ending, Judge, Step, Worker, WorkerOptions};
 use ouzel::record::Timestamp;
-use ouzel::sink::Target;
+use ouzel::sink::{DeliveryFault, Refusal, Target};
 use ouzel::sink::memory::{Fate, MemoryOutput, MemorySink};
 use ouzel::source::memory::{MemoryRecord, MemorySource};
 use ouzel::source::{Partition, SourceEvent};
@@ -22,6 +22,7 @@ const OPTIONS: WorkerOptions = WorkerOptions {
         revoke_drain: Duration::from_secs(10),
         shutdown_drain: Duration::from_secs(20),
         commit_interval: Duration::from_secs(1),
+        delivery_timeout: Duration::from_secs(300),
     },
     records_max: 16,
     idle_wait: Duration::ZERO,
@@ -170,16 +171,16 @@ fn a_repeat_is_left_out_once_its_alert_is_delivered_and_not_before() {
 }
 
 #[test]
-fn a_failed_delivery_holds_its_offset_and_ends_the_worker() {
+fn a_sink_that_cannot_go_on_ends_the_worker_and_loses_nothing() {
     let payloads = [okta::clean("c"), okta::hit("h1"), okta::hit("h2"), okta::clean("c")];
     let mut bench = Bench::new(source_of(&payloads), MemorySink::default());
     bench.worker.sink().set_fate(Fate::Hold);
     bench.steps(1);
-    bench.worker.sink().set_fate(Fate::FailOldest("too large".to_owned()));
+    bench.worker.sink().set_fate(Fate::FailOldest(DeliveryFault::fatal("it gave up")));
     bench.steps(1);
     bench.worker.sink().set_fate(Fate::Deliver);
     let Ending::Failed(why) = bench.end() else { panic!("it must say that it failed") };
-    assert_eq!(why, "deliver the alert of okta[0]@1: too large");
+    assert_eq!(why, "deliver the alert of okta[0]@1: it gave up");
     assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
     assert!(!bench.alerts().contains(&okta::alert_id("h1")));
 
@@ -192,6 +193,141 @@ fn a_failed_delivery_holds_its_offset_and_ends_the_worker() {
     assert_eq!(bench.end(), Ending::Exhausted);
     assert!(bench.alerts().contains(&okta::alert_id("h1")));
     assert_eq!(bench.worker.source().committed(&partition(0)), Some(4));
+}
+
+#[test]
+fn an_output_whose_target_takes_nothing_is_held_and_sent_again_until_it_is_taken() {
+    let payloads = [okta::clean("c"), okta::hit("h1"), okta::hit("h2"), okta::clean("c")];
+    let mut bench = Bench::new(source_of(&payloads), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::FailAll(DeliveryFault::unavailable("no permission")));
+    bench.steps(6000);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+    assert!(bench.worker.holds().output_unavailable);
+    let told = bench.worker.tally().trouble.clone();
+    assert_eq!(told.as_deref(), Some("deliver the alert of okta[0]@1: no permission"));
+    // Nothing is taken meanwhile.
+    bench.worker.source().push(&partition(0), MemoryRecord::of(okta::hit("h3")));
+    bench.steps(100);
+    assert!(bench.worker.in_flight() <= 2);
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(130);
+    assert!(!bench.worker.holds().output_unavailable);
+    assert_eq!(bench.alerts(), ["h1", "h2", "h3"].map(okta::alert_id));
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(5));
+}
+
+/// Local refusals (a topic that the client does not know) take the same way.
+#[test]
+fn an_output_that_is_not_even_taken_is_held_as_well() {
+    let mut bench = Bench::new(source_of(&[okta::hit("h1")]), MemorySink::default());
+    bench.worker.sink().refuse(DeliveryFault::unavailable("no such topic"));
+    bench.steps(1);
+    assert!(bench.worker.holds().output_unavailable);
+    assert_eq!(bench.worker.source().committed(&partition(0)), None);
+    bench.steps(30);
+    assert_eq!(bench.alerts(), [okta::alert_id("h1")]);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+}
+
+#[test]
+fn an_alert_whose_delivery_failed_is_published_again_when_its_record_comes_again() {
+    let mut bench = Bench::new(source_of(&[okta::hit("h1")]), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::FailAll(DeliveryFault::unavailable("no permission")));
+    bench.steps(2);
+    // The partition is taken away and comes back: the id was seen, and never delivered.
+    bench.worker.source().revoke(&[partition(0)]);
+    bench.steps(110);
+    assert_eq!(bench.worker.source().released(), [partition(0)]);
+    bench.worker.source().assign(&[partition(0)]);
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(130);
+    assert!(bench.alerts().contains(&okta::alert_id("h1")));
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(1));
+}
+
+/// A hit with a long field that no reduced alert carries.
+fn large_hit(uuid: &str) -> String {
+    let event = okta::hit(uuid);
+    let rest = event.strip_prefix('{').expect("an event is an object");
+    format!("{{\"displayMessage\":\"{}\",{rest}", "x".repeat(20_000))
+}
+
+fn is_reduced(output: &MemoryOutput) -> bool {
+    let value = output.value.as_deref().unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_slice(value).unwrap_or_default();
+    json["ouzel"]["reduced"] == true
+}
+
+fn header(output: &MemoryOutput, name: &str) -> String {
+    let found = output.headers.iter().find(|(known, _)| known == name);
+    let value = found.and_then(|(_, value)| value.clone()).unwrap_or_default();
+    String::from_utf8(value).expect("our headers are text")
+}
+
+fn worker_with_limit(payloads: &[String], bytes_max: usize) -> Bench {
+    let mut source = source_of(payloads);
+    source.end();
+    let mut bench = Bench::new(source, MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Limit(bytes_max));
+    assert_eq!(bench.end(), Ending::Exhausted);
+    let records = i64::try_from(payloads.len()).expect("they are few");
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(records));
+    bench
+}
+
+#[test]
+fn an_alert_that_is_too_large_goes_without_the_events_fields() {
+    let payloads = [large_hit("big"), okta::hit("small"), okta::clean("c")];
+    let mut bench = worker_with_limit(&payloads, 15_000);
+    let mut found: Vec<(String, bool)> = bench
+        .worker
+        .sink()
+        .delivered()
+        .iter()
+        .map(|output| (header(output, "ouzel.alert.id"), is_reduced(output)))
+        .collect();
+    found.sort_unstable();
+    let mut expected = [(okta::alert_id("big"), true), (okta::alert_id("small"), false)];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(bench.worker.tally().refusals, ["deliver the alert of okta[0]@0: too large"]);
+}
+
+#[test]
+fn an_alert_that_is_too_large_in_every_form_is_a_dead_letter() {
+    let payload = okta::hit("h1");
+    let bench = worker_with_limit(std::slice::from_ref(&payload), payload.len());
+    let (_, sink) = bench.worker.abandon();
+    let [letter] = sink.delivered() else { panic!("one dead letter") };
+    assert_eq!(letter.target, Target::DeadLetters);
+    assert_eq!(letter.value.as_deref(), Some(payload.as_bytes()));
+    assert_eq!(header(letter, "ouzel.error.stage"), "sending");
+    assert_eq!(header(letter, "ouzel.error.reason"), "output too large");
+    assert_eq!(header(letter, "ouzel.source.offset"), "0");
+}
+
+#[test]
+fn a_dead_letter_that_is_too_large_goes_without_its_value() {
+    let unreadable = format!("{{\"cut off\": \"{}", "x".repeat(5000));
+    let mut bench = worker_with_limit(&[large_hit("big"), unreadable], 100);
+    let sink = bench.worker.sink();
+    let reasons: Vec<[String; 3]> = sink
+        .delivered()
+        .iter()
+        .map(|letter| {
+            assert_eq!((letter.target, letter.value.as_deref()), (Target::DeadLetters, Some(&[][..])));
+            let names = ["ouzel.error.stage", "ouzel.error.reason", "ouzel.payload.bytes"];
+            names.map(|name| header(letter, name))
+        })
+        .collect();
+    assert_eq!(reasons.len(), 2);
+    let unread = ["processing", "truncated", "5013"].map(str::to_owned);
+    assert!(reasons.contains(&unread), "{reasons:?}");
+    let big = large_hit("big").len().to_string();
+    assert!(reasons.contains(&["sending", "output too large", &big].map(str::to_owned)));
+    let tally = bench.worker.tally();
+    let at = Refusal::TooLarge as usize;
+    assert_eq!((tally.unsent[at], tally.dead_letters.iter().sum::<u64>()), (1, 1));
 }
 
 #[test]
@@ -322,6 +458,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Fate(Fate::Deliver)),
         2 => (1..4_usize).prop_map(|most| Act::Fate(Fate::DeliverLatest(most))),
         1 => Just(Act::Fate(Fate::Hold)),
+        1 => Just(Act::Fate(Fate::FailAll(DeliveryFault::unavailable("no permission")))),
+        1 => Just(Act::Fate(Fate::FailOldest(DeliveryFault::unavailable("timed out")))),
         1 => (1..3_usize).prop_map(Act::FailCommits),
         1 => Just(Act::Crash),
     ]

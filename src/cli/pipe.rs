@@ -186,7 +186,7 @@ impl Totals {
         self.skipped += tally.skipped.iter().sum::<u64>();
         self.decoded += tally.decoded.iter().sum::<u64>();
         self.alerts += tally.delivered.len() as u64;
-        self.dead_letters += tally.dead_letters.iter().sum::<u64>();
+        self.dead_letters += tally.dead_letters_all();
         for (_, disposition, hits) in tally.hits.iter() {
             match disposition {
                 Disposition::OverLimit => self.over_limit += hits,

@@ -290,8 +290,17 @@ fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
 pub struct Delivered {
     /// The token that it was sent with.
     pub token: usize,
-    /// Why it failed for good, where it did.
-    pub fault: Option<String>,
+    /// Why it failed, where it did.
+    pub failure: Option<Failure>,
+}
+
+/// Why an output was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The client library's code.
+    pub code: Option<RDKafkaErrorCode>,
+    /// In one line, with the topic.
+    pub why: String,
 }
 
 /// The callbacks of a producer.
@@ -345,12 +354,12 @@ impl ProducerContext for ProducerCallbacks {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, report: &DeliveryResult<'_>, token: usize) {
-        let fault = report.as_ref().err().map(|(error, record)| {
+        let failure = report.as_ref().err().map(|(error, record)| {
             let code = error.rdkafka_error_code();
             let why = code.map_or_else(|| error.to_string(), |code| code.to_string());
-            format!("topic {}: {why}", record.topic())
+            Failure { code, why: format!("topic {}: {why}", record.topic()) }
         });
-        lock(&self.delivered).push(Delivered { token, fault });
+        lock(&self.delivered).push(Delivered { token, failure });
     }
 }
 

@@ -36,6 +36,13 @@ impl<N> InFlight<N> {
         Token::from(place.generation) << 32 | Token::from(at)
     }
 
+    /// The note of `token`; `None` where it was taken.
+    pub fn get_mut(&mut self, token: Token) -> Option<&mut N> {
+        let at = u32::try_from(token & Token::from(u32::MAX)).ok()?;
+        let place = self.places.get_mut(at as usize)?;
+        (Token::from(place.generation) == token >> 32).then_some(place.note.as_mut())?
+    }
+
     /// Takes the note of `token` out; `None` where it was taken before.
     pub fn take(&mut self, token: Token) -> Option<N> {
         let at = u32::try_from(token & Token::from(u32::MAX)).ok()?;

@@ -17,6 +17,8 @@ pub struct Bounds {
     pub shutdown_drain: Duration,
     /// Time between two commits.
     pub commit_interval: Duration,
+    /// How long the sink tries to deliver one output before it says that it failed.
+    pub delivery_timeout: Duration,
 }
 
 /// One assignment of one partition. A partition that comes back is another owner, so what was in
@@ -61,8 +63,16 @@ pub enum Input<'a> {
     Opened(Ticket, u32, Option<Timestamp>),
     /// One output of the record was delivered.
     Delivered(Ticket),
-    /// One output of the record failed for good: its offset is held, and the worker ends.
+    /// The sink cannot go on, and this output of the record is not delivered: the worker ends.
     Failed(Ticket, &'a str),
+    /// One output came back because its target takes nothing now. It rests, its offset is held,
+    /// and it is sent again with the next [`Effect::Retry`].
+    Held,
+    /// One output that had been sent again came back again.
+    HeldAgain,
+    /// One output that had been sent again came back for another reason, or was delivered. If it
+    /// was, [`Input::Delivered`] follows.
+    Recovered,
     /// The sink's queue is full.
     QueueFull,
     /// The sink took everything that had been waiting for it.
@@ -88,6 +98,8 @@ pub enum Effect {
     Pause,
     /// Lend records again.
     Resume,
+    /// Send again what rests.
+    Retry,
     /// Commit these watermarks (never empty).
     Commit(Vec<(Partition, i64)>, CommitMode),
     /// Give these partitions back.
@@ -106,8 +118,8 @@ pub enum Ending {
     /// The drain took too long: so many outputs are not delivered. Their records are not
     /// committed, so nothing is lost: they are judged again.
     Undelivered(usize),
-    /// An output could not be delivered, or the source broke; why, in one line. The records
-    /// concerned are not committed.
+    /// The sink or the source cannot go on; why, in one line. The records concerned are not
+    /// committed.
     Failed(String),
 }
 
@@ -116,7 +128,7 @@ pub enum Ending {
 pub struct Holds {
     /// Too many outputs are in flight, or the sink's queue is full.
     pub back_pressure: bool,
-    /// An output was refused.
+    /// A target takes nothing now, or takes very long.
     pub output_unavailable: bool,
     /// No broker can be reached.
     pub brokers_down: bool,

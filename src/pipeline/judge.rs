@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::kept::Kept;
+use super::note::{AlertNote, Form, Letter, LetterCause, Note, Prepared};
 use super::tally::{DeliveredAlert, Tally};
 use crate::alert::{AlertEncoder, AlertId, AlertInput, DeadLetter, Encoded};
-use crate::detect::{Detector, Hit, Outcome, Verdict};
+use crate::detect::{Detector, Hit, Outcome, Scratch, Verdict};
 use crate::disposition::{ClosedGroup, Disposition, Dispositions, HitContext};
 use crate::event::{DecodeFault, TopicProfile};
 use crate::record::{Record, Timestamp};
 use crate::rule::RuleSet;
-use crate::sink::Target;
+use crate::sink::{Refusal, Target};
 
 /// Everything that decides what becomes of a record.
 #[derive(Debug)]
@@ -48,46 +50,6 @@ pub enum DeadLetterForm {
     Line,
     /// None: unreadable records are counted and left behind.
     Discarded,
-}
-
-/// One output that a record owes.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// Where it goes.
-    pub target: Target,
-    /// What goes there.
-    pub encoded: Encoded,
-    /// What is to be done when it was delivered.
-    pub note: Note,
-}
-
-/// What an output is, until it is delivered.
-#[derive(Clone, Debug)]
-pub enum Note {
-    /// An alert.
-    Alert(AlertId, DeliveredAlert),
-    /// A notice that a rule passed its limit.
-    Notice,
-    /// A hit that an exception hides.
-    Audit,
-    /// The closing update of an alert whose suppression group is over.
-    Update,
-    /// A record that could not be judged.
-    DeadLetter(DecodeFault),
-}
-
-impl Note {
-    /// The output's name in messages.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Alert(..) => "alert",
-            Self::Notice => "notice",
-            Self::Audit => "audit record",
-            Self::Update => "update of an alert",
-            Self::DeadLetter(_) => "dead letter",
-        }
-    }
 }
 
 impl Judge {
@@ -144,9 +106,14 @@ impl Judge {
             self.prepare_hit(record, verdict, *hit, tally, prepared);
         }
         let Outcome::Unreadable(fault) = verdict.outcome else { return };
-        match self.dead_letter(record, verdict, fault) {
+        let letter = Letter {
+            cause: LetterCause::Unreadable(fault),
+            detail: unreadable(record, verdict, fault),
+            form: Form::Whole,
+        };
+        match self.dead_letter(record, letter) {
             Some(letter) => prepared.push(letter),
-            None => tally.dead_letter(fault),
+            None => tally.dead_letter(LetterCause::Unreadable(fault)),
         }
     }
 
@@ -172,14 +139,7 @@ impl Judge {
         let target = match disposition {
             Disposition::Published => Target::Alerts,
             Disposition::OverLimit => Target::Overflow,
-            Disposition::Excepted if self.audit == Audit::Published => {
-                let encoded = self.encoder.encode(id, &input);
-                return prepared.push(Prepared {
-                    target: Target::Audit,
-                    encoded,
-                    note: Note::Audit,
-                });
-            }
+            Disposition::Excepted if self.audit == Audit::Published => Target::Audit,
             Disposition::Excepted | Disposition::Repeated | Disposition::Suppressed => return,
         };
         let encoded = self.encoder.encode(id, &input);
@@ -194,11 +154,15 @@ impl Judge {
             event_time: event.time,
             record_time: record.timestamp.unwrap_or(record.received),
         };
-        prepared.push(Prepared { target, encoded, note: Note::Alert(id, about) });
-        if let Some(notice) = &decision.notice {
-            let encoded = self.encoder.encode_notice(notice, judged);
-            prepared.push(Prepared { target: Target::Alerts, encoded, note: Note::Notice });
-        }
+        let notice = decision.notice.as_ref().map(|notice| Prepared {
+            target: Target::Alerts,
+            encoded: self.encoder.encode_notice(notice, judged),
+            note: Note::Notice,
+        });
+        let alert = Box::new(AlertNote { id, about, hit, decision, form: Form::Whole });
+        let note = if target == Target::Audit { Note::Audit(alert) } else { Note::Alert(alert) };
+        prepared.push(Prepared { target, encoded, note });
+        prepared.extend(notice);
     }
 
     /// The updates of alerts whose suppression groups are over at `now`.
@@ -224,35 +188,83 @@ impl Judge {
         closed.into_iter().map(update).collect()
     }
 
-    fn dead_letter(
-        &self,
-        record: &Record<'_>,
-        verdict: &Verdict<'_>,
-        fault: DecodeFault,
-    ) -> Option<Prepared> {
-        let bytes = record.payload.map_or(0, <[u8]>::len);
-        let read = verdict.events.len();
-        let detail = match read {
-            0 => format!("{fault}, in a payload of {bytes} bytes"),
-            _ => format!("{fault}, in a payload of {bytes} bytes, after {read} events were judged"),
-        };
-        let letter = DeadLetter {
+    /// The dead letter, unless they are discarded.
+    fn dead_letter(&self, record: &Record<'_>, letter: Letter) -> Option<Prepared> {
+        let content = DeadLetter {
             record,
-            stage: Tally::DEAD_LETTER_STAGE,
-            reason: fault.reason(),
-            detail: &detail,
+            stage: letter.cause.stage(),
+            reason: letter.cause.reason(),
+            detail: &letter.detail,
             judged: record.received,
         };
-        let encoded = match self.dead_letters {
-            DeadLetterForm::Record => letter.encode(),
-            DeadLetterForm::Line => Encoded {
-                value: Some(letter.encode_line()),
+        let encoded = match (self.dead_letters, letter.form) {
+            (DeadLetterForm::Record, Form::Whole) => content.encode(),
+            (DeadLetterForm::Record, Form::Reduced) => content.encode_without_value(),
+            (DeadLetterForm::Line, _) => Encoded {
+                value: Some(content.encode_line()),
                 timestamp: record.received,
                 ..Encoded::default()
             },
-            DeadLetterForm::Discarded => return None,
+            (DeadLetterForm::Discarded, _) => return None,
         };
-        Some(Prepared { target: Target::DeadLetters, encoded, note: Note::DeadLetter(fault) })
+        let note = Note::DeadLetter(Box::new(letter));
+        Some(Prepared { target: Target::DeadLetters, encoded, note })
+    }
+
+    /// What goes out in place of an output that its target refuses: a reduced alert, then a dead
+    /// letter, then a dead letter without its value, and nothing after that.
+    pub(super) fn another_form(
+        &self,
+        refused: &Prepared,
+        kept: &Kept,
+        (refusal, why): (Refusal, &str),
+    ) -> AnotherForm {
+        let letter = match &refused.note {
+            Note::Alert(alert) | Note::Audit(alert) if alert.form == Form::Whole => {
+                if let Some(reduced) = self.reduced(refused, alert, kept) {
+                    return AnotherForm::Sent(reduced);
+                }
+                None
+            }
+            Note::DeadLetter(letter) if letter.form == Form::Whole => {
+                Some(Letter { form: Form::Reduced, ..(**letter).clone() })
+            }
+            Note::DeadLetter(_) => return AnotherForm::None,
+            Note::Alert(_) | Note::Audit(_) | Note::Notice | Note::Update => None,
+        };
+        let letter = letter.unwrap_or_else(|| Letter {
+            cause: LetterCause::Unsent(refusal),
+            detail: format!("{} not taken: {why}", refused.note.name()),
+            form: Form::Whole,
+        });
+        let cause = letter.cause;
+        let record = kept.record(refused.encoded.value.as_deref());
+        match self.dead_letter(&record, letter) {
+            Some(letter) => AnotherForm::Sent(letter),
+            None => AnotherForm::Discarded(cause),
+        }
+    }
+
+    /// The alert without its event; the record is decoded again for what the alert still says of
+    /// it.
+    fn reduced(&self, refused: &Prepared, alert: &AlertNote, kept: &Kept) -> Option<Prepared> {
+        let record = kept.record(None);
+        let mut scratch = Scratch::default();
+        let verdict = self.detector.inspect(&record, &kept.profile, &mut scratch);
+        let input = AlertInput {
+            rule: alert.hit.rule,
+            event: verdict.events.get(alert.hit.event as usize)?,
+            record: &record,
+            judged: record.received,
+            decision: &alert.decision,
+        };
+        let encoded = self.encoder.encode_reduced(alert.id, &input);
+        let note = Box::new(AlertNote { form: Form::Reduced, ..alert.clone() });
+        let note = match &refused.note {
+            Note::Audit(_) => Note::Audit(note),
+            _ => Note::Alert(note),
+        };
+        Some(Prepared { target: refused.target, encoded, note })
     }
 
     /// Suppression groups that are open.
@@ -269,5 +281,24 @@ impl Judge {
     fn dispositions(&self) -> MutexGuard<'_, Dispositions> {
         // A panic elsewhere leaves counts that are at worst too low: more is let through, not less.
         self.dispositions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What goes out in place of a refused output.
+#[derive(Debug)]
+pub(super) enum AnotherForm {
+    /// This.
+    Sent(Prepared),
+    /// A dead letter, which are discarded because the configuration says so.
+    Discarded(LetterCause),
+    /// There is none: the target refuses even the least that could be sent.
+    None,
+}
+
+fn unreadable(record: &Record<'_>, verdict: &Verdict<'_>, fault: DecodeFault) -> String {
+    let bytes = record.payload.map_or(0, <[u8]>::len);
+    match verdict.events.len() {
+        0 => format!("{fault}, in a payload of {bytes} bytes"),
+        read => format!("{fault}, in a payload of {bytes} bytes, after {read} events were judged"),
     }
 }

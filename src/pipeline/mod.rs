@@ -19,11 +19,15 @@
 pub mod input;
 pub mod offsets;
 pub mod partitions;
+mod trouble;
 pub mod state;
 #[cfg(test)]
 mod state_tests;
+pub mod note;
+mod kept;
 pub mod judge;
 pub mod in_flight;
+mod outputs;
 pub mod worker;
 pub mod tally;
 pub mod setup;

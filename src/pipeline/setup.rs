@@ -116,5 +116,6 @@ pub fn bounds(delivery: &DeliverySettings) -> Bounds {
         revoke_drain: millis(delivery.revoke_drain_ms),
         shutdown_drain: millis(delivery.shutdown_drain_ms),
         commit_interval: millis(delivery.commit_interval_ms),
+        delivery_timeout: millis(delivery.message_timeout_ms),
     }
 }

@@ -6,7 +6,7 @@
 //!                └───── Lost ─────────────────────────────────────────▶ release, no commit
 //!
 //!             ┌──────────────────── the worker ───────────────────────────┐
-//!  running ◀─▶ paused (too much in flight, or the sink's queue is full)
+//!  running ◀─▶ paused (too much in flight, the sink's queue is full, or outputs came back)
 //!     └─ Exhausted, Stop, Failed ─▶ ending: nothing taken ── drained, or deadline ──▶ commit, End
 //! ```
 //!
@@ -20,6 +20,8 @@ use std::time::Duration;
 pub use super::input::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, Ticket};
 use super::offsets::{Offsets, Progress};
 use super::partitions::Partitions;
+use super::trouble::Trouble;
+use crate::limits::{OUTPUT_REPORT_SLACK, OUTPUT_SLOW};
 use crate::record::{Position, Timestamp};
 use crate::source::{CommitMode, Partition};
 
@@ -54,7 +56,7 @@ pub struct State {
     too_much: bool,
     queue_full: bool,
     brokers_down: bool,
-    output_failed: bool,
+    trouble: Trouble,
     paused: bool,
     rewinds: u64,
 }
@@ -75,7 +77,7 @@ impl State {
             too_much: false,
             queue_full: false,
             brokers_down: false,
-            output_failed: false,
+            trouble: Trouble::default(),
             paused: false,
             rewinds: 0,
         }
@@ -119,10 +121,12 @@ impl State {
             Input::Opened(ticket, outputs, timestamp) => self.opened(ticket, outputs, timestamp),
             Input::Delivered(ticket) => self.delivered(ticket),
             Input::Failed(_, why) => {
-                self.output_failed = true;
                 self.settled();
                 self.end(Ending::Failed(why.to_owned()));
             }
+            Input::Held => self.trouble.held(self.now),
+            Input::HeldAgain => self.trouble.held_again(self.now),
+            Input::Recovered => self.trouble.recovered(),
             Input::QueueFull => self.queue_full = true,
             Input::QueueFree => self.queue_full = false,
             Input::CommitFailed => self.partitions.forget_requests(),
@@ -141,6 +145,10 @@ impl State {
         if self.now >= due && matches!(self.phase, Phase::Running) {
             self.committed_at = self.now;
             commit(self.partitions.due_all(), CommitMode::Async, effects);
+        }
+        // Also while it ends: what is delivered then need not be judged again.
+        if self.trouble.retry(self.now) {
+            effects.push(Effect::Retry);
         }
     }
 
@@ -263,7 +271,8 @@ impl State {
             return;
         }
         self.release_drained(effects);
-        let pause = self.too_much || self.queue_full || !matches!(self.phase, Phase::Running);
+        let is_ending = !matches!(self.phase, Phase::Running);
+        let pause = self.too_much || self.queue_full || self.trouble.is_any() || is_ending;
         if pause != self.paused {
             self.paused = pause;
             effects.push(if pause { Effect::Pause } else { Effect::Resume });
@@ -290,12 +299,19 @@ impl State {
 
     /// Why nothing is taken, where nothing is.
     #[must_use]
-    pub const fn holds(&self) -> Holds {
+    pub fn holds(&self) -> Holds {
         Holds {
             back_pressure: self.too_much || self.queue_full,
-            output_unavailable: self.output_failed,
+            output_unavailable: self.trouble.is_any() || self.is_slow(),
             brokers_down: self.brokers_down,
         }
+    }
+
+    /// Whether a record waits for its target, which the sink may still be trying.
+    fn is_slow(&self) -> bool {
+        let Some(since) = self.open_since() else { return false };
+        let open = self.now.saturating_sub(since);
+        open >= OUTPUT_SLOW && open < self.bounds.delivery_timeout + OUTPUT_REPORT_SLACK
     }
 
     /// Since when the oldest open record is open, on the monotonic clock.

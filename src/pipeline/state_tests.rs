@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::state::{Bounds, Effect, Ending, Input, State, Ticket};
+use crate::limits::OUTPUT_RETRY_MAX;
 use crate::record::{Position, Timestamp};
 use crate::source::{CommitMode, Partition};
 
@@ -17,6 +18,7 @@ const BOUNDS: Bounds = Bounds {
     revoke_drain: Duration::from_secs(10),
     shutdown_drain: Duration::from_secs(20),
     commit_interval: Duration::from_secs(1),
+    delivery_timeout: Duration::from_secs(300),
 };
 /// Most outputs of one record.
 const OUTPUTS_MAX: u32 = 3;
@@ -36,7 +38,10 @@ enum Act {
     /// The topic is recreated: its records begin again lower down.
     Rewind(usize),
     Deliver(prop::sample::Index),
+    /// The sink cannot go on.
     Fail(prop::sample::Index),
+    /// The target takes nothing now.
+    Hold(prop::sample::Index),
     Tick(u64),
     QueueFull,
     QueueFree,
@@ -56,6 +61,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..PARTITIONS).prop_map(Act::Rewind),
         30 => any::<prop::sample::Index>().prop_map(Act::Deliver),
         1 => any::<prop::sample::Index>().prop_map(Act::Fail),
+        8 => any::<prop::sample::Index>().prop_map(Act::Hold),
         10 => prop_oneof![9 => 0..1500_u64, 1 => 0..30_000_u64].prop_map(Act::Tick),
         2 => Just(Act::QueueFull),
         3 => Just(Act::QueueFree),
@@ -94,14 +100,30 @@ impl Assignment {
     }
 }
 
+/// One output: the record, and the assignment of it if that is not over.
+#[derive(Clone, Copy, Debug)]
+struct Output {
+    ticket: Ticket,
+    number: usize,
+    stands: Stands,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Sent,
+    /// Since when.
+    Resting(Duration),
+    SentAgain,
+}
+
 #[derive(Debug)]
 struct Model {
     state: State,
     now: Duration,
     assignments: BTreeMap<usize, Assignment>,
     committed: BTreeMap<usize, i64>,
-    /// Outputs in flight: the record, and its assignment if that is not over.
-    outputs: Vec<(Ticket, usize)>,
+    /// Outputs in flight.
+    outputs: Vec<Output>,
     queue_full: bool,
     ending_since: Option<Duration>,
     failed: bool,
@@ -138,7 +160,8 @@ impl Model {
                 }
             }
             Act::Deliver(index) => self.settle(*index, None, &mut effects),
-            Act::Fail(index) => self.settle(*index, Some("no such topic"), &mut effects),
+            Act::Fail(index) => self.settle(*index, Some("it gave up"), &mut effects),
+            Act::Hold(index) => self.hold(*index, &mut effects),
             Act::Tick(millis) => {
                 self.now += Duration::from_millis(*millis);
                 self.state.apply(Input::Tick(self.now), &mut effects);
@@ -231,7 +254,8 @@ impl Model {
             self.state.apply(Input::Clean(ticket, time), effects);
             assert!(effects.is_empty(), "nothing follows from a clean record");
         } else {
-            self.outputs.extend((0..outputs).map(|_| (ticket, number)));
+            let output = Output { ticket, number, stands: Stands::Sent };
+            self.outputs.extend((0..outputs).map(|_| output));
             self.state.apply(Input::Opened(ticket, outputs, time), effects);
         }
     }
@@ -242,10 +266,11 @@ impl Model {
         failure: Option<&str>,
         effects: &mut Vec<Effect>,
     ) {
-        if self.outputs.is_empty() {
-            return;
+        let Some(at) = self.with_sink(index) else { return };
+        let Output { ticket, number, stands } = self.outputs.swap_remove(at);
+        if stands == Stands::SentAgain && failure.is_none() {
+            self.state.apply(Input::Recovered, effects);
         }
-        let (ticket, number) = self.outputs.swap_remove(index.index(self.outputs.len()));
         if let Some(why) = failure {
             self.failed = true;
             return self.end(Input::Failed(ticket, why), effects);
@@ -260,11 +285,42 @@ impl Model {
         self.state.apply(Input::Delivered(ticket), effects);
     }
 
+    /// One of the outputs that the sink has.
+    fn with_sink(&self, index: prop::sample::Index) -> Option<usize> {
+        let is_sent = |at: &usize| {
+            let output = self.outputs.get(*at);
+            output.is_some_and(|it| !matches!(it.stands, Stands::Resting(_)))
+        };
+        let sent: Vec<usize> = (0..self.outputs.len()).filter(is_sent).collect();
+        (!sent.is_empty()).then(|| *index.get(&sent))
+    }
+
+    fn hold(&mut self, index: prop::sample::Index, effects: &mut Vec<Effect>) {
+        let Some(at) = self.with_sink(index) else { return };
+        let output = self.outputs.get_mut(at).expect("it was found above");
+        let input = match output.stands {
+            Stands::SentAgain => Input::HeldAgain,
+            Stands::Sent | Stands::Resting(_) => Input::Held,
+        };
+        output.stands = Stands::Resting(self.now);
+        self.state.apply(input, effects);
+    }
+
+    fn is_in_trouble(&self) -> bool {
+        self.outputs.iter().any(|output| output.stands != Stands::Sent)
+    }
+
     fn effect(&mut self, effect: Effect) {
         assert_eq!(self.ended, None, "nothing follows the end");
         match effect {
             Effect::Pause => self.assignments.values_mut().for_each(|it| it.paused = true),
             Effect::Resume => self.assignments.values_mut().for_each(|it| it.paused = false),
+            Effect::Retry => {
+                let resting =
+                    self.outputs.iter_mut().filter(|it| matches!(it.stands, Stands::Resting(_)));
+                let count = resting.map(|it| it.stands = Stands::SentAgain).count();
+                assert!(count > 0, "only what rests is sent again");
+            }
             Effect::Commit(watermarks, mode) => self.commit(&watermarks, mode),
             Effect::Release(partitions) => {
                 for name in partitions {
@@ -299,6 +355,13 @@ impl Model {
         assert_eq!(self.state.in_flight(), self.outputs.len());
         let most = BOUNDS.in_flight_max + OUTPUTS_MAX as usize;
         assert!(self.outputs.len() < most, "what is in flight is bounded");
+        let holds = self.state.holds();
+        assert!(holds.output_unavailable || !self.is_in_trouble(), "trouble is told");
+        for output in &self.outputs {
+            let Stands::Resting(since) = output.stands else { continue };
+            let is_late = self.now >= since + OUTPUT_RETRY_MAX;
+            assert!(!is_late || self.ended.is_some(), "what rests is sent again in time");
+        }
         for assignment in self.assignments.values() {
             let Some(since) = assignment.draining_since else { continue };
             let over = self.now >= since + BOUNDS.revoke_drain;
@@ -315,7 +378,7 @@ impl Model {
 
     fn check_pause(&self) {
         let in_flight = self.outputs.len();
-        if self.queue_full || in_flight >= BOUNDS.in_flight_max {
+        if self.queue_full || self.is_in_trouble() || in_flight >= BOUNDS.in_flight_max {
             let all = self.assignments.values().filter(|it| it.draining_since.is_none());
             assert!(all.clone().all(|it| it.paused), "a full queue pauses all that is assigned");
         } else if in_flight <= BOUNDS.in_flight_max / 2 {
@@ -406,7 +469,7 @@ fn a_delivery_of_a_lost_assignment_finishes_nothing_in_the_next() {
 }
 
 #[test]
-fn a_failed_delivery_holds_its_offset_and_ends_with_its_reason() {
+fn a_sink_that_cannot_go_on_holds_the_offset_and_ends_with_its_reason() {
     let mut state = running();
     let (first, second) = (opened(&mut state, 1), opened(&mut state, 2));
     let mut effects = Vec::new();
@@ -439,4 +502,36 @@ fn a_commit_is_asked_for_once_unless_it_failed() {
     assert_eq!(commits(Input::Tick(Duration::from_millis(2000))), 0);
     assert_eq!(commits(Input::CommitFailed), 0);
     assert_eq!(commits(Input::Tick(Duration::from_millis(3000))), 1);
+}
+
+#[test]
+fn a_record_open_for_long_is_a_hold_until_the_sink_should_have_said_something() {
+    let mut state = running();
+    opened(&mut state, 1);
+    let mut held_at = |seconds| {
+        state.apply(Input::Tick(Duration::from_secs(seconds)), &mut Vec::new());
+        state.holds().output_unavailable
+    };
+    assert_eq!([14, 15, 329, 330].map(&mut held_at), [false, true, true, false]);
+}
+
+#[test]
+fn what_came_back_is_sent_again_and_only_its_delivery_moves_the_offset() {
+    let mut state = running();
+    let ticket = opened(&mut state, 7);
+    let mut effects = Vec::new();
+    state.apply(Input::Held, &mut effects);
+    assert_eq!(effects, [Effect::Pause]);
+    effects.clear();
+    state.apply(Input::Tick(Duration::from_secs(1)), &mut effects);
+    let commit = Effect::Commit(vec![(partition(0), 7)], CommitMode::Async);
+    assert_eq!(effects, [commit, Effect::Retry]);
+    effects.clear();
+    state.apply(Input::Recovered, &mut effects);
+    state.apply(Input::Delivered(ticket), &mut effects);
+    assert_eq!(effects, [Effect::Resume]);
+    assert!(!state.holds().output_unavailable);
+    state.apply(Input::Tick(Duration::from_secs(2)), &mut effects);
+    let commit = Effect::Commit(vec![(partition(0), 8)], CommitMode::Async);
+    assert_eq!(effects.last(), Some(&commit));
 }

@@ -6,12 +6,16 @@
 
 use std::sync::Arc;
 
-use crate::alert::Stage;
+use super::note::LetterCause;
 use crate::detect::Outcome;
 use crate::disposition::Disposition;
 use crate::event::{DecodeFault, Shape, SkipReason};
 use crate::record::Timestamp;
 use crate::rule::{Rule, RuleIndex, RuleSet};
+use crate::sink::Refusal;
+
+/// Most lines that are kept for the log between two clears.
+pub const LINES_MAX: usize = 20;
 
 /// Everything that is counted.
 #[derive(Debug, Default)]
@@ -32,9 +36,15 @@ pub struct Tally {
     pub delivered: Vec<DeliveredAlert>,
     /// Notices (a rule passed its limit) that were delivered.
     pub notices: u64,
-    /// Dead letters that were delivered, or discarded because the configuration says so; by fault,
-    /// as in [`DecodeFault::ALL`]. Their stage is [`Tally::DEAD_LETTER_STAGE`].
+    /// Dead letters of records that could not be judged, delivered, or discarded because the
+    /// configuration says so; by fault, as in [`DecodeFault::ALL`].
     pub dead_letters: [u64; DecodeFault::ALL.len()],
+    /// The same of records whose output was refused, by refusal, as in [`Refusal::ALL`].
+    pub unsent: [u64; Refusal::ALL.len()],
+    /// Outputs that were refused; why, one line each, of the first [`LINES_MAX`].
+    pub refusals: Vec<String>,
+    /// Why outputs cannot be delivered now: one line for the first that came back.
+    pub trouble: Option<String>,
     /// Skipped records, by reason, as in [`SkipReason::ALL`].
     pub skipped: [u64; SkipReason::ALL.len()],
     /// Commits that the source confirmed.
@@ -196,9 +206,6 @@ fn place(disposition: Disposition) -> usize {
 }
 
 impl Tally {
-    /// The stage of every dead letter that a worker makes.
-    pub const DEAD_LETTER_STAGE: Stage = Stage::Processing;
-
     /// Where the counts of `topic` stand in `topics`.
     pub fn topic(&mut self, topic: &str) -> usize {
         match self.topics.iter().position(|known| *known.topic == *topic) {
@@ -226,9 +233,26 @@ impl Tally {
     }
 
     /// Counts one dead letter.
-    pub fn dead_letter(&mut self, fault: DecodeFault) {
-        if let Some(count) = self.dead_letters.get_mut(fault as usize) {
+    pub fn dead_letter(&mut self, cause: LetterCause) {
+        let count = match cause {
+            LetterCause::Unreadable(fault) => self.dead_letters.get_mut(fault as usize),
+            LetterCause::Unsent(refusal) => self.unsent.get_mut(refusal as usize),
+        };
+        if let Some(count) = count {
             *count += 1;
+        }
+    }
+
+    /// All dead letters.
+    #[must_use]
+    pub fn dead_letters_all(&self) -> u64 {
+        self.dead_letters.iter().chain(&self.unsent).sum()
+    }
+
+    /// Notes why an output was refused.
+    pub fn refusal(&mut self, line: impl FnOnce() -> String) {
+        if self.refusals.len() < LINES_MAX {
+            self.refusals.push(line());
         }
     }
 
@@ -245,6 +269,9 @@ impl Tally {
         self.delivered.clear();
         self.notices = 0;
         self.dead_letters = Default::default();
+        self.unsent = Default::default();
+        self.refusals.clear();
+        self.trouble = None;
         self.skipped = Default::default();
         self.commits = 0;
         self.commit_failures.clear();
@@ -263,6 +290,7 @@ mod tests {
         assert!(Shape::ALL.into_iter().enumerate().all(|(at, shape)| shape as usize == at));
         assert!(SkipReason::ALL.into_iter().enumerate().all(|(at, reason)| reason as usize == at));
         assert!(DecodeFault::ALL.into_iter().enumerate().all(|(at, fault)| fault as usize == at));
+        assert!(Refusal::ALL.into_iter().enumerate().all(|(at, one)| one as usize == at));
         for fault in DecodeFault::ALL {
             assert_eq!(fault.to_string(), fault.reason());
         }

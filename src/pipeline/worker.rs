@@ -10,20 +10,20 @@
 //! that the sink has no room for waits here, the source is paused, and both are polled on; nothing
 //! is ever dropped.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::in_flight::InFlight;
-use super::judge::{Judge, Note, Prepared};
+use super::judge::{AnotherForm, Judge};
+use super::kept::{Kept, Payload};
+use super::note::{Note, Prepared};
+use super::outputs::{Met, Outputs, Sent, Trial};
 use super::state::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, State, Ticket};
 use super::tally::{Rebalance, RebalanceKind, Tally};
-use crate::alert::Encoded;
 use crate::detect::{Outcome, Scratch};
 use crate::event::TopicProfile;
 use crate::record::{Record, Timestamp};
-use crate::sink::{Delivery, Output, SendError, Sink, Target, Token};
+use crate::sink::{Delivery, DeliveryFault, FaultClass, Refusal, Sink, Token};
 use crate::source::{CommitMode, Partition, Source, SourceError, SourceEvent};
 
 /// How a worker works.
@@ -82,10 +82,7 @@ struct Desk<K> {
     lanes: Vec<Option<Lane>>,
     /// The outputs of the record at hand.
     prepared: Vec<Prepared>,
-    in_flight: InFlight<Sent>,
-    /// Outputs that the sink had no room for, in order. At most those of one record and what was
-    /// waiting before it: with the queue full the source is paused.
-    waiting: VecDeque<(Token, Target, Encoded)>,
+    outputs: Outputs,
     /// What follows from inputs so far.
     effects: Vec<Effect>,
     /// The latest wall-clock time that is known: suppression groups close by it.
@@ -100,13 +97,6 @@ struct Lane {
     topic: usize,
 }
 
-/// An output between its sending and its delivery.
-struct Sent {
-    /// The record that owes it; an update of an alert belongs to none.
-    ticket: Option<Ticket>,
-    note: Note,
-}
-
 impl<S: Source, K: Sink> Worker<S, K> {
     /// A worker that owns nothing yet.
     #[must_use]
@@ -119,8 +109,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
             tally: Tally::default(),
             lanes: Vec::new(),
             prepared: Vec::new(),
-            in_flight: InFlight::default(),
-            waiting: VecDeque::new(),
+            outputs: Outputs::default(),
             effects: Vec::new(),
             wall: Timestamp::default(),
         };
@@ -150,7 +139,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
             self.carry_out();
         }
         self.desk.send_waiting();
-        let wait = match self.desk.in_flight.is_empty() {
+        let wait = match self.desk.outputs.is_empty() || self.desk.outputs.is_resting() {
             true => self.options.idle_wait,
             false => self.options.busy_wait,
         };
@@ -183,7 +172,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
         self.desk.poll_sink();
         self.desk.effects.clear();
         let Some(end) = &self.ended else { return Step::Went(0) };
-        let is_open = !self.desk.in_flight.is_empty() && self.desk.state.in_flight() == 0;
+        let is_open = !self.desk.outputs.is_empty() && self.desk.state.in_flight() == 0;
         if is_open && now < end.until { Step::Went(0) } else { Step::Ended(end.ending.clone()) }
     }
 
@@ -212,7 +201,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
 
     /// Why nothing is taken, where nothing is.
     #[must_use]
-    pub const fn holds(&self) -> Holds {
+    pub fn holds(&self) -> Holds {
         self.desk.state.holds()
     }
 
@@ -263,6 +252,11 @@ impl<S: Source, K: Sink> Worker<S, K> {
         let outcome = match effect {
             Effect::Pause => self.source.pause(),
             Effect::Resume => self.source.resume(),
+            Effect::Retry => {
+                self.desk.outputs.retry();
+                self.desk.send_waiting();
+                Ok(())
+            }
             Effect::Commit(watermarks, mode) => {
                 let outcome = self.source.commit(&watermarks, mode);
                 self.desk.committed(mode, outcome.map_err(|fault| fault.to_string()));
@@ -337,20 +331,17 @@ impl<K: Sink> Desk<K> {
             self.tally.not_owned += 1;
             return ControlFlow::Continue(());
         };
-        self.judge_record(record, ticket);
+        let kept = self.judge_record(record, ticket);
         if self.prepared.is_empty() {
             self.apply(Input::Clean(ticket, record.timestamp));
             return ControlFlow::Continue(());
         }
         let outputs = u32::try_from(self.prepared.len()).unwrap_or(u32::MAX);
         self.apply(Input::Opened(ticket, outputs, record.timestamp));
-        let mut prepared = std::mem::take(&mut self.prepared);
         self.wall = self.wall.max(record.received);
-        for output in prepared.drain(..) {
-            let token = self.in_flight.insert(Sent { ticket: Some(ticket), note: output.note });
-            self.waiting.push_back((token, output.target, output.encoded));
+        for output in self.prepared.drain(..) {
+            self.outputs.push(Some(ticket), output, kept.clone());
         }
-        self.prepared = prepared;
         self.send_waiting();
         // Deliveries are reported while records are judged, so that a repeat is known early.
         self.poll_sink();
@@ -360,15 +351,15 @@ impl<K: Sink> Desk<K> {
     /// Sends outputs that no record owes.
     fn post(&mut self, outputs: Vec<Prepared>) {
         for output in outputs {
-            let token = self.in_flight.insert(Sent { ticket: None, note: output.note });
-            self.waiting.push_back((token, output.target, output.encoded));
+            self.outputs.push(None, output, None);
         }
     }
 
-    /// Inspects the record, counts it, and prepares what it owes.
-    fn judge_record(&mut self, record: &Record<'_>, ticket: Ticket) {
+    /// Inspects the record, counts it, and prepares what it owes; where it owes anything, it is
+    /// kept.
+    fn judge_record(&mut self, record: &Record<'_>, ticket: Ticket) -> Option<Arc<Kept>> {
         let Self { judge, scratch, tally, lanes, prepared, .. } = self;
-        let Some(lane) = lane(lanes, ticket.owner, record, judge, tally) else { return };
+        let lane = lane(lanes, ticket.owner, record, judge, tally)?;
         let verdict = judge.detector().inspect(record, &lane.profile, scratch);
         if let Some(topic) = tally.topics.get_mut(lane.topic) {
             let bytes = record.payload.map_or(0, <[u8]>::len);
@@ -383,58 +374,144 @@ impl<K: Sink> Desk<K> {
                 judge.prepare(record, &verdict, tally, prepared);
             }
         }
+        if prepared.is_empty() {
+            return None;
+        }
+        let payload = if verdict.hits.is_empty() { Payload::InLetter } else { Payload::Kept };
+        Some(Arc::new(Kept::of(record, payload, Arc::clone(judge), Arc::clone(&lane.profile))))
     }
 
     /// Sends what waits, in order, as far as the sink has room.
     fn send_waiting(&mut self) {
-        while let Some((token, target, encoded)) = self.waiting.front() {
-            let output = Output {
-                target: *target,
-                key: encoded.key.as_deref(),
-                value: encoded.value.as_deref(),
-                headers: &encoded.headers,
-                timestamp_ms: encoded.timestamp.as_millis(),
-            };
-            match self.sink.send(&output, *token) {
-                Ok(()) => {}
-                Err(SendError::QueueFull) => return self.apply(Input::QueueFull),
-                Err(SendError::Refused(why)) => self.settle(*token, Delivery::Failed(why)),
+        loop {
+            match self.outputs.send_next(&mut self.sink) {
+                Sent::One => {}
+                Sent::Nothing => return self.apply(Input::QueueFree),
+                Sent::Full => return self.apply(Input::QueueFull),
+                Sent::Resting => return,
+                Sent::Refused(token, fault) => self.failed(token, &fault),
             }
-            self.waiting.pop_front();
         }
-        self.apply(Input::QueueFree);
     }
 
     /// Serves the sink and finishes what was delivered.
     fn poll_sink(&mut self) {
         let mut done = Vec::new();
         self.sink.poll(Duration::ZERO, &mut |token, delivery| done.push((token, delivery)));
-        done.into_iter().for_each(|(token, delivery)| self.settle(token, delivery));
+        for (token, delivery) in done {
+            self.outputs.came_back(token);
+            match delivery {
+                Delivery::Delivered => self.delivered(token),
+                Delivery::Failed(fault) => self.failed(token, &fault),
+            }
+        }
     }
 
-    /// One output came to its end.
-    fn settle(&mut self, token: Token, delivery: Delivery) {
-        let Some(Sent { ticket, note }) = self.in_flight.take(token) else { return };
-        if let Delivery::Failed(why) = delivery {
-            let Some(ticket) = ticket else {
-                return self.apply(Input::Broken(&format!("deliver the {}: {why}", note.name())));
-            };
-            let place = self.state.place(ticket);
-            let why = format!("deliver the {} of {place}: {why}", note.name());
-            return self.apply(Input::Failed(ticket, &why));
-        }
-        match note {
-            Note::Alert(id, about) => {
-                self.judge.delivered(id);
-                self.tally.delivered.push(about);
+    /// One output was delivered.
+    fn delivered(&mut self, token: Token) {
+        let Some(open) = self.outputs.take(token) else { return };
+        match open.prepared.note {
+            Note::Alert(alert) => {
+                self.judge.delivered(alert.id);
+                self.tally.delivered.push(alert.about);
             }
             Note::Notice => self.tally.notices += 1,
             Note::Update => self.tally.updates += 1,
-            Note::Audit => {}
-            Note::DeadLetter(fault) => self.tally.dead_letter(fault),
+            Note::Audit(_) => {}
+            Note::DeadLetter(letter) => self.tally.dead_letter(letter.cause),
         }
-        if let Some(ticket) = ticket {
+        if open.history.trouble == Met::Trouble {
+            self.apply(Input::Recovered);
+        }
+        if let Some(ticket) = open.ticket {
             self.apply(Input::Delivered(ticket));
+        }
+    }
+
+    /// One output was not delivered.
+    fn failed(&mut self, token: Token, fault: &DeliveryFault) {
+        match fault.class {
+            FaultClass::Refused(refusal) => self.refused(token, refusal, &fault.why),
+            FaultClass::Unavailable => self.held(token, &fault.why),
+            FaultClass::Fatal => self.ends(token, &fault.why),
+        }
+    }
+
+    /// The sink cannot go on.
+    fn ends(&mut self, token: Token, why: &str) {
+        let Some(open) = self.outputs.take(token) else { return };
+        let why = self.line(open.ticket, open.prepared.note.name(), why);
+        match open.ticket {
+            Some(ticket) => self.apply(Input::Failed(ticket, &why)),
+            None => self.apply(Input::Broken(&why)),
+        }
+    }
+
+    /// The target takes nothing now: the output rests.
+    fn held(&mut self, token: Token, why: &str) {
+        let Some(open) = self.outputs.get_mut(token) else { return };
+        let met = std::mem::replace(&mut open.history.trouble, Met::Trouble);
+        if self.tally.trouble.is_none() {
+            let (ticket, name) = (open.ticket, open.prepared.note.name());
+            self.tally.trouble = Some(self.line(ticket, name, why));
+        }
+        self.outputs.rest(token);
+        self.apply(match met {
+            Met::Never => Input::Held,
+            Met::Trouble => Input::HeldAgain,
+        });
+    }
+
+    /// The target refuses this output: another form of it goes out. Only what was too large
+    /// without company is too large.
+    fn refused(&mut self, token: Token, refusal: Refusal, why: &str) {
+        let Some(open) = self.outputs.get_mut(token) else { return };
+        if refusal == Refusal::TooLarge && open.history.trial == Trial::Shared {
+            open.history.trial = Trial::Alone;
+            return self.outputs.send_alone(token);
+        }
+        let (ticket, name) = (open.ticket, open.prepared.note.name());
+        let Some(kept) = open.kept.clone() else { return self.drop_update(token, why) };
+        match kept.judge.another_form(&open.prepared, &kept, (refusal, why)) {
+            AnotherForm::Sent(other) => {
+                open.prepared = other;
+                open.history.trial = Trial::Shared;
+                self.outputs.send_soon(token);
+            }
+            AnotherForm::Discarded(cause) => {
+                self.tally.dead_letter(cause);
+                let trouble = open.history.trouble;
+                drop(self.outputs.take(token));
+                if trouble == Met::Trouble {
+                    self.apply(Input::Recovered);
+                }
+                if let Some(ticket) = ticket {
+                    self.apply(Input::Delivered(ticket));
+                }
+            }
+            // Nothing may be left behind, so this is not the record's fault any more.
+            AnotherForm::None => return self.held(token, why),
+        }
+        let line = self.line(ticket, name, why);
+        self.tally.refusal(|| line);
+    }
+
+    /// An update holds no offset, and its alert is delivered: what is lost is the count of hits
+    /// that were held back behind it.
+    fn drop_update(&mut self, token: Token, why: &str) {
+        let Some(open) = self.outputs.take(token) else { return };
+        if open.history.trouble == Met::Trouble {
+            self.apply(Input::Recovered);
+        }
+        let line = self.line(open.ticket, open.prepared.note.name(), why);
+        self.tally.refusal(|| line);
+    }
+
+    /// What could not be delivered, and why.
+    fn line(&self, ticket: Option<Ticket>, name: &str, why: &str) -> String {
+        match ticket {
+            Some(ticket) => format!("deliver the {name} of {}: {why}", self.state.place(ticket)),
+            None => format!("deliver the {name}: {why}"),
         }
     }
 }

@@ -8,6 +8,8 @@
 //! [`Sink::poll`]. `flush` of the client library is not used: it waits 100 ms whenever anything
 //! is in flight.
 
+mod class;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +18,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use super::{Delivery, Output, SendError, Sink, Target, Token};
+use super::{Delivery, DeliveryFault, Output, SendError, Sink, Target, Token};
 use crate::clock::Clock;
 use crate::config::settings::{ClusterSettings, OutputSettings};
 use crate::kafka::ProducerCallbacks;
-use crate::kafka::context::Delivered;
+use crate::kafka::context::{Delivered, Failure};
 
 /// How long the client library is waited for at a time: its own wait does not end early.
 const POLL: Duration = Duration::from_millis(1);
@@ -146,8 +148,12 @@ impl KafkaSink {
         self.producer.context().take_delivered(&mut self.delivered);
         count += self.delivered.len();
         self.in_flight = self.in_flight.saturating_sub(self.delivered.len());
-        for Delivered { token, fault } in self.delivered.drain(..) {
-            done(token as Token, fault.map_or(Delivery::Delivered, Delivery::Failed));
+        for Delivered { token, failure } in self.delivered.drain(..) {
+            let delivery = match failure {
+                None => Delivery::Delivered,
+                Some(failure) => Delivery::Failed(fault(&self.producer, failure)),
+            };
+            done(token as Token, delivery);
         }
         count
     }
@@ -160,7 +166,7 @@ impl Sink for KafkaSink {
             return Ok(());
         };
         let opaque = usize::try_from(token)
-            .map_err(|_| SendError::Refused("this machine has no room for the token".to_owned()))?;
+            .map_err(|_| refused("this machine has no room for the token"))?;
         let record = BaseRecord::<[u8], [u8], usize> {
             topic,
             partition: None,
@@ -203,14 +209,20 @@ impl Sink for KafkaSink {
 }
 
 impl KafkaSink {
-    fn refusal(&self, topic: &str, fault: &KafkaError) -> SendError {
-        let fatal = self.producer.client().fatal_error();
-        let text = match (fatal, fault.rdkafka_error_code()) {
-            (Some((_, text)), _) => format!("the producer cannot go on: {text}"),
-            (None, Some(code)) => format!("topic {topic}: {code}"),
-            (None, None) => format!("topic {topic}: {fault}"),
-        };
-        SendError::Refused(text)
+    fn refusal(&self, topic: &str, error: &KafkaError) -> SendError {
+        let code = error.rdkafka_error_code();
+        let why = code.map_or_else(|| error.to_string(), |code| code.to_string());
+        let failure = Failure { code, why: format!("topic {topic}: {why}") };
+        SendError::Refused(fault(&self.producer, failure))
+    }
+}
+
+/// The failure with its class. A producer with a fatal fault fails everything from then on, and
+/// what it says then hides the cause.
+fn fault(producer: &BaseProducer<ProducerCallbacks>, failure: Failure) -> DeliveryFault {
+    match producer.client().fatal_error() {
+        Some((_, text)) => DeliveryFault::fatal(format!("the producer cannot go on: {text}")),
+        None => DeliveryFault { class: class::of(failure.code), why: failure.why },
     }
 }
 
@@ -232,8 +244,8 @@ fn headers(headers: &[(String, Option<Vec<u8>>)]) -> Option<OwnedHeaders> {
     )
 }
 
-fn refused(fault: KafkaError) -> SendError {
-    SendError::Refused(fault.to_string())
+fn refused(why: impl ToString) -> SendError {
+    SendError::Refused(DeliveryFault::fatal(why.to_string()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
-use super::{Delivery, Output, SendError, Sink, Target, Token};
+use super::{Delivery, DeliveryFault, Output, SendError, Sink, Target, Token};
 
 /// When lines leave the buffer, besides when it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl LinesSink {
 impl Sink for LinesSink {
     fn send(&mut self, output: &Output<'_>, token: Token) -> Result<(), SendError> {
         if let Some(fault) = &self.fault {
-            return Err(SendError::Refused(fault.to_string()));
+            return Err(SendError::Refused(DeliveryFault::fatal(fault.to_string())));
         }
         let to = match output.target {
             Target::Alerts | Target::Overflow => Some(&mut self.alerts),
@@ -127,7 +127,7 @@ impl Sink for LinesSink {
             && let Err(cause) = to.line(output.value.unwrap_or_default())
         {
             let fault = LinesFault { name: to.name.clone(), cause };
-            let refused = SendError::Refused(fault.to_string());
+            let refused = SendError::Refused(DeliveryFault::fatal(fault.to_string()));
             self.fault = Some(fault);
             return Err(refused);
         }
@@ -144,7 +144,7 @@ impl Sink for LinesSink {
                 token,
                 match &self.fault {
                     None => Delivery::Delivered,
-                    Some(fault) => Delivery::Failed(fault.to_string()),
+                    Some(fault) => Delivery::Failed(DeliveryFault::fatal(fault.to_string())),
                 },
             );
         }

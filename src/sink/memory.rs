@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Delivery, Output, SendError, Sink, Target, Token};
+use super::{Delivery, DeliveryFault, Output, Refusal, SendError, Sink, Target, Token};
 
 /// One output, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,12 @@ pub enum Fate {
     DeliverLatest(usize),
     /// Nothing happens.
     Hold,
-    /// The oldest fails for good, the others are held.
-    FailOldest(String),
+    /// The oldest fails, the others are held.
+    FailOldest(DeliveryFault),
+    /// Everything fails.
+    FailAll(DeliveryFault),
+    /// Everything is delivered but what has more bytes in its value than this.
+    Limit(usize),
 }
 
 /// The sink.
@@ -42,7 +46,7 @@ pub enum Fate {
 pub struct MemorySink {
     capacity: usize,
     fate: Fate,
-    refusal: Option<String>,
+    refusal: Option<DeliveryFault>,
     in_flight: VecDeque<(Token, MemoryOutput)>,
     delivered: Vec<MemoryOutput>,
 }
@@ -66,8 +70,8 @@ impl MemorySink {
     }
 
     /// Refuses the next output.
-    pub fn refuse(&mut self, why: &str) {
-        self.refusal = Some(why.to_owned());
+    pub fn refuse(&mut self, fault: DeliveryFault) {
+        self.refusal = Some(fault);
     }
 
     /// The client dies: what is in flight may have arrived or not; here every second one has.
@@ -130,9 +134,25 @@ impl Sink for MemorySink {
                     done(token, Delivery::Delivered);
                 }
             }
-            Fate::FailOldest(why) => {
+            Fate::FailOldest(fault) => {
                 if let Some((token, _)) = self.in_flight.pop_front() {
-                    done(token, Delivery::Failed(why.clone()));
+                    done(token, Delivery::Failed(fault.clone()));
+                }
+            }
+            Fate::FailAll(fault) => {
+                for (token, _) in self.in_flight.drain(..) {
+                    done(token, Delivery::Failed(fault.clone()));
+                }
+            }
+            Fate::Limit(bytes_max) => {
+                for (token, output) in self.in_flight.drain(..) {
+                    if output.value.as_ref().map_or(0, Vec::len) <= *bytes_max {
+                        self.delivered.push(output);
+                        done(token, Delivery::Delivered);
+                    } else {
+                        let fault = DeliveryFault::refused(Refusal::TooLarge, "too large");
+                        done(token, Delivery::Failed(fault));
+                    }
                 }
             }
         }

@@ -2,10 +2,13 @@
 
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod fault;
 pub mod lines;
 pub mod memory;
 
 use std::time::Duration;
+
+pub use fault::{DeliveryFault, FaultClass, Refusal};
 
 /// Which target an output is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +38,7 @@ pub struct Output<'a> {
     pub timestamp_ms: i64,
 }
 
-/// Names one send; comes back with its delivery.
+/// Names one output; comes back once for each time that the output was sent.
 pub type Token = u64;
 
 /// Why a send was not taken.
@@ -44,18 +47,18 @@ pub enum SendError {
     /// The queue is full: poll, then send the same output again.
     #[error("the producer's queue is full")]
     QueueFull,
-    /// The output will never be taken.
+    /// It was not taken, for the same reasons for which a delivery fails.
     #[error("{0}")]
-    Refused(String),
+    Refused(DeliveryFault),
 }
 
-/// How one send ended. Every token that was taken comes back exactly once.
-#[derive(Debug, Clone, PartialEq)]
+/// How one send ended. Every output that was taken comes back exactly once.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// Confirmed by the target.
     Delivered,
-    /// Failed for good.
-    Failed(String),
+    /// Not delivered, or not confirmed; the sink tries it no longer.
+    Failed(DeliveryFault),
 }
 
 /// A sink of outputs.

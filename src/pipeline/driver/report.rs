@@ -2,6 +2,7 @@
 
 use super::{KafkaWorker, Stage};
 use crate::alert::Stage as Failing;
+use crate::sink::Refusal;
 use crate::disposition::Disposition;
 use crate::event::{DecodeFault, Shape, SkipReason};
 use crate::pipeline::tally::{RebalanceKind, TopicTally};
@@ -16,10 +17,9 @@ use crate::telemetry::{
 /// The metrics of a stage, with every series that can be known at 0.
 pub(super) fn metrics(stage: &Stage) -> Metrics {
     let topics = stage.settings.input.topics.iter().map(String::as_str);
-    let stages = [Tally::DEAD_LETTER_STAGE, Failing::Sending];
-    let reasons = DecodeFault::ALL.map(DecodeFault::reason);
-    let dead_letters =
-        stages.iter().flat_map(|stage| reasons.iter().map(|reason| (stage.name(), *reason)));
+    let unreadable =
+        DecodeFault::ALL.map(|fault| (Failing::Processing.name(), fault.reason())).into_iter();
+    let unsent = Refusal::ALL.map(|refusal| (Failing::Sending.name(), refusal.reason()));
     let now = stage.clock.wall();
     let metrics = Metrics::new(&Known {
         version: stage.version,
@@ -28,7 +28,7 @@ pub(super) fn metrics(stage: &Stage) -> Metrics {
         topics: topics.filter(|topic| !topic.starts_with('^')).collect(),
         shapes: Shape::ALL.map(Shape::name).to_vec(),
         dispositions: Disposition::ALL.map(Disposition::name).to_vec(),
-        dead_letters: dead_letters.collect(),
+        dead_letters: unreadable.chain(unsent).collect(),
         skip_reasons: SkipReason::ALL.map(SkipReason::name).to_vec(),
     });
     let rules: Vec<RuleInfo> = stage.rules.rules().iter().map(rule_info).collect();
@@ -57,8 +57,12 @@ pub(super) fn counts(metrics: &Metrics, tally: &Tally, judge: &Judge, now: Times
         nonzero(count, |count| metrics.decoded_events(shape.name(), count));
     }
     for (fault, count) in DecodeFault::ALL.into_iter().zip(tally.dead_letters) {
-        let stage = Tally::DEAD_LETTER_STAGE.name();
+        let stage = Failing::Processing.name();
         nonzero(count, |count| metrics.dead_letters(stage, fault.reason(), count));
+    }
+    for (refusal, count) in Refusal::ALL.into_iter().zip(tally.unsent) {
+        let stage = Failing::Sending.name();
+        nonzero(count, |count| metrics.dead_letters(stage, refusal.reason(), count));
     }
     for (reason, count) in SkipReason::ALL.into_iter().zip(tally.skipped) {
         nonzero(count, |count| metrics.skipped(reason.name(), count));
@@ -75,6 +79,12 @@ pub(super) fn counts(metrics: &Metrics, tally: &Tally, judge: &Judge, now: Times
     metrics.commit_failures(tally.commit_failures.len() as u64);
     for reason in &tally.commit_failures {
         tracing::warn!(reason, "a commit failed; the next one covers the same records");
+    }
+    for reason in &tally.refusals {
+        tracing::warn!(reason, "an output was refused; another form of it is sent");
+    }
+    if let Some(reason) = &tally.trouble {
+        tracing::error!(reason, "outputs cannot be delivered; they are sent again, and held");
     }
     if tally.not_owned > 0 {
         tracing::debug!(records = tally.not_owned, "records came of partitions given back");
@@ -162,7 +172,11 @@ pub(super) fn status(worker: &mut KafkaWorker) -> WorkerStatus {
         oldest_open_since: worker.open_since(),
         holds,
         membership: if joined { Membership::Joined } else { Membership::Joining },
-        outputs: if outputs_down { Outputs::Unreachable } else { Outputs::Reachable },
+        outputs: if outputs_down || held.output_unavailable {
+            Outputs::Unreachable
+        } else {
+            Outputs::Reachable
+        },
         in_flight_outputs: worker.in_flight() as u64,
         producer_queue_records: worker.sink().queued(),
         consumer_queue_bytes: worker.source().fetched_bytes(),

@@ -61,7 +61,7 @@ impl Totals {
         let records = tally.topics.iter().map(|topic| topic.records()).sum();
         self.records.fetch_add(records, Ordering::Relaxed);
         self.alerts.fetch_add(tally.delivered.len() as u64, Ordering::Relaxed);
-        self.dead_letters.fetch_add(tally.dead_letters.iter().sum(), Ordering::Relaxed);
+        self.dead_letters.fetch_add(tally.dead_letters_all(), Ordering::Relaxed);
     }
 }
 
