@@ -41,6 +41,7 @@ pub(super) fn failure(fault: &DriverFault) -> Failure {
         DriverFault::Topics(faults) => {
             Failure::all(Exit::Unavailable, faults.iter().map(ToString::to_string).collect())
         }
+        DriverFault::Budget { .. } => Failure::new(Exit::Findings, fault.to_string()),
         other => Failure::new(Exit::Unavailable, other.to_string()),
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::settings::{GroupProtocol, Guarantee, LogFormat, ValidateLevel};
+use super::settings::{GroupProtocol, Guarantee, LogFormat, OnBudget, ValidateLevel};
 
 /// Configuration of Ouzel.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -146,6 +146,14 @@ pub struct OutputTable {
     pub alerts: Option<String>,
     /// The topic of records that could not be judged, or "discard".
     pub dead_letters: Option<String>,
+    /// Dead letters among a hundred records that are still no reason for alarm.
+    pub dead_letter_percent_max: Option<i64>,
+    /// The time over which dead letters are compared with records, in ms.
+    pub dead_letter_window_ms: Option<i64>,
+    /// Fewer records than this in that time decide nothing.
+    pub dead_letter_records_min: Option<i64>,
+    /// What happens when there are too many dead letters.
+    pub on_budget: Option<OnBudget>,
     /// The topic of alerts past a rule's limit; without it, the alert topic, marked.
     pub overflow: Option<String>,
     /// The topic of hits that an exception hides; without it, they are only counted.

@@ -21,11 +21,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use super::budget::{self, BudgetWindow};
 use super::setup::{self, JudgeOptions};
 use super::state::Ending;
 use super::{DeadLetterForm, Judge, Worker, WorkerOptions};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::config::settings::{BudgetSettings, OnBudget};
 use crate::disposition::Exceptions;
 use crate::kafka::preflight::ClusterFault;
 use crate::kafka::settings as client;
@@ -35,7 +37,7 @@ use crate::sink::kafka::{KafkaSink, KafkaSinkOptions, Topics};
 use crate::source::SourceError;
 use crate::source::kafka::{KafkaSource, KafkaSourceOptions};
 use crate::telemetry::http::{self, Endpoint, Server};
-use crate::telemetry::{Health, Metrics, Moment, Now};
+use crate::telemetry::{Budget, Health, Metrics, Moment, Now};
 use preflight::Found;
 pub use work::Totals;
 
@@ -55,6 +57,9 @@ const COMMIT_WAIT: Duration = Duration::from_secs(6);
 /// How long clients may take to close. Without a broker they take for ever, and nothing depends on
 /// it: the process ends without them.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// Why a stage is not ready when too many records become dead letters.
+const BUDGET_SPENT: &str = "too large a share of the records became dead letters";
 
 /// Everything that a running stage is made of.
 pub struct Stage {
@@ -121,6 +126,16 @@ pub enum DriverFault {
         /// How many.
         workers: usize,
     },
+    /// Too large a share of the records became dead letters, and the configuration ends the stage
+    /// then.
+    #[error(
+        "judge enough of the input: more than {percent} % of the latest records became dead \
+         letters; `output.on_budget = \"go-on\"` goes on in spite of it"
+    )]
+    Budget {
+        /// What was allowed.
+        percent: u32,
+    },
     /// A second signal came.
     #[error("end in order: a second {signal} came before everything was committed")]
     Interrupted {
@@ -167,6 +182,9 @@ pub struct Running {
     metrics: Arc<Metrics>,
     exceptions: Arc<Exceptions>,
     totals: Arc<Totals>,
+    budget: BudgetWindow,
+    budget_settings: BudgetSettings,
+    budget_stands: Budget,
     server: Option<Server>,
     drain: Duration,
     /// Workers that have not ended.
@@ -204,6 +222,9 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
         metrics,
         exceptions: Arc::clone(&stage.exceptions),
         totals: Arc::default(),
+        budget: BudgetWindow::new(stage.settings.output.budget),
+        budget_settings: stage.settings.output.budget,
+        budget_stands: Budget::Within,
         server,
         drain,
         working: workers.len(),
@@ -372,6 +393,7 @@ impl Running {
         }
         let expired = self.exceptions.expired(self.clock.wall()).count();
         self.metrics.expired_exceptions(expired);
+        self.watch_budget();
         match self.words.recv_timeout(wait) {
             Ok(Word::Signal(signal)) => {
                 if self.until.is_some() {
@@ -392,6 +414,35 @@ impl Running {
                 Phase::Over(Err(self.fault.take().unwrap_or(stuck)))
             }
             _ => Phase::Running,
+        }
+    }
+
+    /// Says once when too many records become dead letters, and once when they no longer do.
+    fn watch_budget(&mut self) {
+        let (records, dead_letters) = (self.totals.records(), self.totals.dead_letters());
+        let counts = budget::Counts { records, dead_letters };
+        let stands = match self.budget.observe(self.clock.monotonic(), counts) {
+            budget::Budget::Within => Budget::Within,
+            budget::Budget::Spent => Budget::Spent,
+        };
+        if std::mem::replace(&mut self.budget_stands, stands) == stands {
+            return;
+        }
+        self.metrics.dead_letter_budget(stands);
+        let BudgetSettings { percent_max: percent, on_budget, .. } = self.budget_settings;
+        match stands {
+            Budget::Within => {
+                self.health.clear(BUDGET_SPENT);
+                tracing::info!(percent, "the share of dead letters is within its budget again");
+            }
+            Budget::Spent => {
+                self.health.declare(BUDGET_SPENT);
+                tracing::error!(percent, "too large a share of the records became dead letters");
+                if on_budget == OnBudget::Stop {
+                    self.fault.get_or_insert(DriverFault::Budget { percent });
+                    self.stop();
+                }
+            }
         }
     }
 

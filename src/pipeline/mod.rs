@@ -30,6 +30,7 @@ pub mod in_flight;
 mod outputs;
 pub mod worker;
 pub mod tally;
+pub mod budget;
 pub mod setup;
 #[cfg(feature = "kafka")]
 pub mod driver;

@@ -2,6 +2,15 @@
 //!
 //! Nothing here counts or registers anything; [`super::metrics`] does.
 
+/// How the budget of dead letters stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// It holds.
+    Within,
+    /// It is spent.
+    Spent,
+}
+
 /// What is known before the first record: it becomes label sets at 0.
 #[derive(Clone, Debug, Default)]
 pub struct Known<'a> {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::{GaugeVec, Histogram, IntCounterVec, Registry, TextEncoder};
 
-use super::given::{Known, Rebalance, RecordCounts, RuleInfo};
+use super::given::{Budget, Known, Rebalance, RecordCounts, RuleInfo};
 use super::health::{Health, Hold};
 use super::register;
 use super::table::{self, Row};
@@ -35,6 +35,7 @@ pub struct Metrics {
     suppression_groups: GaugeVec,
     alerts: IntCounterVec,
     dead_letters: IntCounterVec,
+    dead_letter_budget: GaugeVec,
     skipped: IntCounterVec,
     rule_info: GaugeVec,
     rule_last_hit: GaugeVec,
@@ -93,6 +94,7 @@ impl Metrics {
             counter.with_label_values(NO_LABELS);
         }
         metrics.expired_exceptions(0);
+        metrics.dead_letter_budget(Budget::Within);
         metrics.suppression_groups(0);
         metrics
     }
@@ -115,6 +117,7 @@ impl Metrics {
             suppression_groups: gauge(&table::SUPPRESSION_GROUPS),
             alerts: counter(&table::ALERTS),
             dead_letters: counter(&table::DEAD_LETTERS),
+            dead_letter_budget: gauge(&table::DEAD_LETTER_BUDGET),
             skipped: counter(&table::SKIPPED),
             rule_info: gauge(&table::RULE_INFO),
             rule_last_hit: gauge(&table::RULE_LAST_HIT),
@@ -217,6 +220,12 @@ impl Metrics {
     /// So many exceptions are past their end.
     pub fn expired_exceptions(&self, count: usize) {
         self.expired_exceptions.with_label_values(NO_LABELS).set(count as f64);
+    }
+
+    /// How the budget of dead letters stands.
+    pub fn dead_letter_budget(&self, budget: Budget) {
+        let spent = f64::from(u8::from(budget == Budget::Spent));
+        self.dead_letter_budget.with_label_values(NO_LABELS).set(spent);
     }
 
     /// So many suppression groups are open.

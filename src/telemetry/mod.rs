@@ -20,7 +20,7 @@ pub mod escape;
 pub mod limiter;
 pub mod logging;
 
-pub use given::{Known, Rebalance, RecordCounts, RuleInfo};
+pub use given::{Budget, Known, Rebalance, RecordCounts, RuleInfo};
 pub use health::{Health, Hold, Holds, Membership, Outputs, WorkerStatus};
 pub use metrics::Metrics;
 

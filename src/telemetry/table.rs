@@ -77,6 +77,8 @@ table! {
         "Alerts delivered, that is: confirmed by the broker.";
     DEAD_LETTERS = Counter "ouzel_dead_letters_total" ["stage", "reason"]
         "Records that could not be judged, by stage and reason.";
+    DEAD_LETTER_BUDGET = Gauge "ouzel_dead_letter_budget_spent" []
+        "1 while too large a share of the latest records became dead letters, else 0.";
     SKIPPED = Counter "ouzel_skipped_total" ["reason"]
         "Records that hold no event, by reason.";
     RULE_INFO = Gauge "ouzel_rule_info" ["rule_id", "name", "version", "sha256"]
