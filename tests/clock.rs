@@ -27,6 +27,7 @@ const OPTIONS: WorkerOptions = WorkerOptions {
         revoke_drain: Duration::from_secs(10),
         shutdown_drain: Duration::from_secs(20),
         commit_interval: Duration::from_secs(1),
+        delivery_timeout: Duration::from_secs(300),
     },
     records_max: 16,
     idle_wait: Duration::ZERO,

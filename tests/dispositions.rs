@@ -9,11 +9,11 @@ use ouzel::config::Settings;
 use ouzel::disposition::exception::{self, ExceptionText};
 use ouzel::event::FieldTypes;
 use ouzel::pipeline::setup::{self, JudgeOptions};
-use ouzel::pipeline::{Bounds, Ending, Step, Worker, WorkerOptions};
+use ouzel::pipeline::{Bounds, Ending, Judge, Step, Worker, WorkerOptions};
 use ouzel::record::Timestamp;
 use ouzel::rule::{self, Found, RuleSet, RuleText};
-use ouzel::sink::{DeliveryFault, Target};
 use ouzel::sink::memory::{Fate, MemorySink};
+use ouzel::sink::{DeliveryFault, Target};
 use ouzel::source::Partition;
 use ouzel::source::memory::{MemoryRecord, MemorySource};
 use serde_json::Value as Json;
@@ -50,6 +50,7 @@ fn partition() -> Partition {
 /// A worker between memory and memory; a step is a second of both clocks.
 struct Bench {
     worker: Worker<MemorySource, MemorySink>,
+    judge: Arc<Judge>,
     seconds: u64,
 }
 
@@ -65,8 +66,8 @@ impl Bench {
         let judge = Arc::new(setup::judge(settings, rules, options));
         let mut source = MemorySource::new();
         source.assign(&[partition()]);
-        let worker = Worker::new(source, MemorySink::default(), judge, OPTIONS);
-        Self { worker, seconds: 0 }
+        let worker = Worker::new(source, MemorySink::default(), Arc::clone(&judge), OPTIONS);
+        Self { worker, judge, seconds: 0 }
     }
 
     fn step(&mut self) -> Step {
@@ -328,4 +329,27 @@ fn a_case_may_name_the_exception_that_hides_it() {
     let (text, code) = run(&case("seen", "eve@example.com"));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("excepted by desk") && text.contains("excepted by nothing"), "{text}");
+}
+
+/// New rules: what was delivered stays known, open groups are closed with their update.
+#[test]
+fn another_judge_takes_over_what_was_delivered_and_closes_open_groups() {
+    let mut bench = Bench::new(rules(BY_ACTOR), &Settings::default(), "");
+    bench.reset("u-1", "eve@example.com");
+    bench.reset("u-2", "eve@example.com");
+    bench.steps(2);
+    assert_eq!(bench.targets(), [Target::Alerts]);
+    let before = bench.judge.clone();
+    let next = setup::judge(&Settings::default(), rules(""), JudgeOptions::default());
+    next.inherit(&before);
+    bench.worker.set_judge(Arc::new(next));
+    bench.steps(2);
+    assert_eq!(bench.targets().len(), 2, "the update of the group");
+    bench.reset("u-1", "eve@example.com");
+    bench.steps(2);
+    assert_eq!(bench.targets().len(), 2, "a repeat");
+    bench.reset("u-3", "eve@example.com");
+    bench.reset("u-4", "eve@example.com");
+    bench.steps(2);
+    assert_eq!(bench.targets().len(), 4, "nothing is suppressed any more");
 }

@@ -5,6 +5,7 @@
 //! a real Apache Kafka.
 
 mod broker;
+mod reload;
 mod stage;
 
 use std::collections::BTreeSet;

@@ -8,8 +8,8 @@ use ouzel::config::Settings;
 use ouzel::pipeline::setup::{self, JudgeOptions};
 use ouzel::pipeline::{Bounds, Ending, Judge, Step, Worker, WorkerOptions};
 use ouzel::record::Timestamp;
-use ouzel::sink::{DeliveryFault, Refusal, Target};
 use ouzel::sink::memory::{Fate, MemoryOutput, MemorySink};
+use ouzel::sink::{DeliveryFault, Refusal, Target};
 use ouzel::source::memory::{MemoryRecord, MemorySource};
 use ouzel::source::{Partition, SourceEvent};
 use proptest::prelude::*;
@@ -293,6 +293,16 @@ fn an_alert_that_is_too_large_goes_without_the_events_fields() {
     assert_eq!(bench.worker.tally().refusals, ["deliver the alert of okta[0]@0: too large"]);
 }
 
+/// Alerts may have a key in common: they are not to overtake each other.
+#[test]
+fn alerts_that_are_all_too_large_stay_in_order() {
+    let uuids: Vec<String> = (0..30).map(|number| format!("big-{number}")).collect();
+    let payloads: Vec<String> = uuids.iter().map(|uuid| large_hit(uuid)).collect();
+    let mut bench = worker_with_limit(&payloads, 15_000);
+    let expected: Vec<String> = uuids.iter().map(|uuid| okta::alert_id(uuid)).collect();
+    assert_eq!(bench.alerts(), expected);
+}
+
 #[test]
 fn an_alert_that_is_too_large_in_every_form_is_a_dead_letter() {
     let payload = okta::hit("h1");
@@ -315,7 +325,10 @@ fn a_dead_letter_that_is_too_large_goes_without_its_value() {
         .delivered()
         .iter()
         .map(|letter| {
-            assert_eq!((letter.target, letter.value.as_deref()), (Target::DeadLetters, Some(&[][..])));
+            assert_eq!(
+                (letter.target, letter.value.as_deref()),
+                (Target::DeadLetters, Some(&[][..]))
+            );
             let names = ["ouzel.error.stage", "ouzel.error.reason", "ouzel.payload.bytes"];
             names.map(|name| header(letter, name))
         })

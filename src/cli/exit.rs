@@ -62,6 +62,12 @@ impl Failure {
         self
     }
 
+    /// Every fault.
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
     /// The exit code.
     #[must_use]
     pub const fn exit(&self) -> Exit {

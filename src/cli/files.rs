@@ -4,6 +4,8 @@
 //! are skipped, so a mounted ConfigMap (whose files are links through `..data`) is read once.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
@@ -116,6 +118,28 @@ fn has_ending(path: &Path, ending: &str) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()))
 }
 
+/// A number that changes when a file that `paths` name, or one in a folder that they name, has
+/// changed, is new or is gone. Links are followed, so the files of a ConfigMap count as changed when
+/// the link that all of them go through is swapped. Contents are not read.
+#[must_use]
+pub fn look(paths: &[&[PathBuf]]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in paths.iter().flat_map(|paths| paths.iter()) {
+        let mut found = vec![path.clone()];
+        if path.is_dir() {
+            walk(path, &[""], 0, &mut found, &mut Vec::new());
+        }
+        for path in found {
+            let about = fs::metadata(&path).ok();
+            let state = about.map(|about| {
+                (about.dev(), about.ino(), about.len(), about.mtime(), about.mtime_nsec())
+            });
+            (path, state).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
 /// Reads one text file.
 ///
 /// # Errors
@@ -141,4 +165,40 @@ pub fn read(path: &Path) -> Result<String, FileFault> {
 
 fn unavailable(path: &Path, fault: &std::io::Error) -> FileFault {
     FileFault::Unavailable(format!("read {}: {fault}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A mounted ConfigMap: files are links through `..data`, which is swapped as a whole.
+    #[test]
+    fn a_swapped_link_a_new_file_and_a_changed_one_are_seen() {
+        let folder = std::env::temp_dir().join(format!("ouzel-look-{}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        let mounted = folder.join("rules");
+        fs::create_dir_all(&mounted).expect("a folder");
+        for version in ["..one", "..two"] {
+            fs::create_dir(mounted.join(version)).expect("a folder");
+            fs::write(mounted.join(version).join("a.toml"), "same").expect("a file");
+        }
+        symlink("..one", mounted.join("..data")).expect("a link");
+        symlink("..data/a.toml", mounted.join("a.toml")).expect("a link");
+        let paths = [mounted.clone()];
+        let mut seen = vec![look(&[&paths])];
+        assert_eq!(look(&[&paths]), seen[0], "nothing has changed");
+        symlink("..two", mounted.join("..next")).expect("a link");
+        fs::rename(mounted.join("..next"), mounted.join("..data")).expect("a swap");
+        seen.push(look(&[&paths]));
+        fs::write(mounted.join("b.toml"), "new").expect("a file");
+        seen.push(look(&[&paths]));
+        fs::write(mounted.join("b.toml"), "other").expect("a file");
+        seen.push(look(&[&paths]));
+        fs::remove_dir_all(&folder).expect("it was ours");
+        seen.push(look(&[&paths]));
+        let different: std::collections::BTreeSet<u64> = seen.iter().copied().collect();
+        assert_eq!(different.len(), seen.len(), "{seen:?}");
+    }
 }

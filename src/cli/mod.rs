@@ -17,6 +17,8 @@ pub mod files;
 pub mod generate;
 pub mod pipe;
 pub mod progress;
+#[cfg(feature = "kafka")]
+mod reload;
 pub mod rules;
 #[cfg(feature = "kafka")]
 pub mod run;

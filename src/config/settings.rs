@@ -234,8 +234,14 @@ pub struct OutputSettings {
     pub alerts: String,
     /// The dead-letter topic; `None`: discarded, as the configuration says in so many words.
     pub dead_letters: Option<String>,
-    /// How many dead letters are too many.
-    pub budget: BudgetSettings,
+    /// The share of dead letters among the records that is still within the budget, in percent.
+    pub dead_letter_percent_max: u32,
+    /// The time that the share is taken over, in ms.
+    pub dead_letter_window_ms: u32,
+    /// Fewer records than this in that time decide nothing.
+    pub dead_letter_records_min: u32,
+    /// What happens when the budget is spent.
+    pub on_budget: OnBudget,
     /// Where alerts past a rule's limit go; `None`: the alert topic, marked.
     pub overflow: Option<String>,
     /// Where hits that an exception hid go; `None`: nowhere, counted.
@@ -266,7 +272,10 @@ impl Default for OutputSettings {
             kafka: None,
             alerts: "okta-alerts".to_owned(),
             dead_letters: Some("okta-dead-letters".to_owned()),
-            budget: BudgetSettings::default(),
+            dead_letter_percent_max: 50,
+            dead_letter_window_ms: 300_000,
+            dead_letter_records_min: 1_000,
+            on_budget: OnBudget::default(),
             overflow: None,
             audit: None,
             event_kind: "alert".to_owned(),
@@ -278,30 +287,6 @@ impl Default for OutputSettings {
             create_topics: false,
             create_partitions: -1,
             create_replicas: -1,
-        }
-    }
-}
-
-/// How many dead letters are too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BudgetSettings {
-    /// The share of dead letters among the records that is still within the budget, in percent.
-    pub percent_max: u32,
-    /// The time that the share is taken over, in ms.
-    pub window_ms: u32,
-    /// Fewer records than this in that time decide nothing.
-    pub records_min: u32,
-    /// What happens when the budget is spent.
-    pub on_budget: OnBudget,
-}
-
-impl Default for BudgetSettings {
-    fn default() -> Self {
-        Self {
-            percent_max: 50,
-            window_ms: 300_000,
-            records_min: 1_000,
-            on_budget: OnBudget::default(),
         }
     }
 }

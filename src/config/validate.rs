@@ -18,7 +18,6 @@ use super::origin::{Fault, KeyPath};
 use super::schema::nearest;
 use super::secret::Surroundings;
 use super::settings::{
-    BudgetSettings,
     DeliverySettings, GroupProtocol, HttpSettings, InputSettings, LogSettings, OutputSettings,
     RuleOverride, Settings, Start, TopicSettings,
 };
@@ -275,7 +274,6 @@ impl Check<'_> {
             kafka,
             alerts,
             dead_letters,
-            budget: self.budget(table, defaults.budget),
             overflow: table.overflow.clone(),
             audit: table.audit.clone(),
             event_kind: table.event_kind.clone().unwrap_or(defaults.event_kind),
@@ -300,6 +298,7 @@ impl Check<'_> {
                 table.create_replicas,
                 i32::from(i16::MAX),
             ),
+            ..self.budget(table)
         }
     }
 
@@ -329,27 +328,30 @@ impl Check<'_> {
         }
     }
 
-    fn budget(&mut self, table: &OutputTable, defaults: BudgetSettings) -> BudgetSettings {
-        BudgetSettings {
-            percent_max: self.number(
+    /// The keys about the budget of dead letters; all others have their defaults.
+    fn budget(&mut self, table: &OutputTable) -> OutputSettings {
+        let defaults = OutputSettings::default();
+        OutputSettings {
+            dead_letter_percent_max: self.number(
                 "output.dead_letter_percent_max",
                 table.dead_letter_percent_max,
-                defaults.percent_max,
+                defaults.dead_letter_percent_max,
                 0..=100,
             ),
-            window_ms: self.number(
+            dead_letter_window_ms: self.number(
                 "output.dead_letter_window_ms",
                 table.dead_letter_window_ms,
-                defaults.window_ms,
+                defaults.dead_letter_window_ms,
                 1_000..=86_400_000,
             ),
-            records_min: self.number(
+            dead_letter_records_min: self.number(
                 "output.dead_letter_records_min",
                 table.dead_letter_records_min,
-                defaults.records_min,
+                defaults.dead_letter_records_min,
                 1..=1_000_000_000,
             ),
             on_budget: table.on_budget.unwrap_or(defaults.on_budget),
+            ..defaults
         }
     }
 

@@ -56,6 +56,14 @@ impl Dispositions {
         Self { exceptions, ..self }
     }
 
+    /// Takes over what was decided under other rules: ids that are known, and the counts of rules
+    /// that are there in both. Suppression groups stay behind: their updates are the others' to send.
+    pub fn inherit(&mut self, before: &Self) {
+        self.recent = before.recent.clone();
+        self.limit.inherit(&self.rules, (&before.limit, &before.rules));
+        self.suppression.inherit(&before.suppression);
+    }
+
     /// The exceptions.
     #[must_use]
     pub fn exceptions(&self) -> &Arc<Exceptions> {

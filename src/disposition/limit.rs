@@ -69,6 +69,16 @@ impl Limit {
         Self { rules: windows.collect() }
     }
 
+    /// Takes over the counts of rules that `before` has as well, with windows of the same length.
+    pub(super) fn inherit(&mut self, rules: &RuleSet, (before, its): (&Self, &RuleSet)) {
+        for (rule, windows) in rules.rules().iter().zip(&mut self.rules) {
+            let old = its.find(&rule.id).and_then(|(at, _)| before.rules.get(at.0 as usize));
+            if let Some(old) = old.filter(|old| old.interval_ms == windows.interval_ms) {
+                windows.windows.clone_from(&old.windows);
+            }
+        }
+    }
+
     /// Counts one alert of `rule` at `time`.
     pub fn count(&mut self, rule: RuleIndex, time: Timestamp) -> WindowState {
         let Some(windows) = self.rules.get_mut(rule.0 as usize) else { return WindowState::Within };

@@ -22,7 +22,7 @@ impl fmt::Debug for AlertId {
 ///
 /// An id enters only when its alert is delivered: a hit whose id is still in flight is published
 /// again, or a failed delivery followed by a redelivery would lose the alert.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RecentIds {
     capacity: usize,
     /// The same ids as in `order`; never more than `capacity`.

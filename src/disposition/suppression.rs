@@ -142,6 +142,11 @@ impl Suppression {
         }
     }
 
+    /// Takes over which hits were counted: they stay repeats.
+    pub(super) fn inherit(&mut self, before: &Self) {
+        self.counted = before.counted.clone();
+    }
+
     /// How many groups are open.
     #[must_use]
     pub fn groups(&self) -> usize {

@@ -6,10 +6,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::config::settings::BudgetSettings;
-
 /// A window is looked at in this many parts: it slides by one of them.
 const PARTS: u32 = 30;
+
+/// The bounds of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetBounds {
+    /// The share of dead letters among the records that is still within it, in percent.
+    pub percent_max: u32,
+    /// The time that the share is taken over.
+    pub window: Duration,
+    /// Fewer records than this in that time decide nothing.
+    pub records_min: u64,
+}
 
 /// Whether the budget holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +41,7 @@ pub struct Counts {
 /// The counts of the last window.
 #[derive(Debug)]
 pub struct BudgetWindow {
-    settings: BudgetSettings,
+    bounds: BudgetBounds,
     /// The totals at the start of each part, oldest first; never empty once observed.
     parts: VecDeque<(Duration, Counts)>,
 }
@@ -40,13 +49,13 @@ pub struct BudgetWindow {
 impl BudgetWindow {
     /// An empty window.
     #[must_use]
-    pub const fn new(settings: BudgetSettings) -> Self {
-        Self { settings, parts: VecDeque::new() }
+    pub const fn new(bounds: BudgetBounds) -> Self {
+        Self { bounds, parts: VecDeque::new() }
     }
 
     /// Takes the totals at the monotonic time `now` and says how the window stands.
     pub fn observe(&mut self, now: Duration, totals: Counts) -> Budget {
-        let window = Duration::from_millis(u64::from(self.settings.window_ms));
+        let window = self.bounds.window;
         if self.parts.back().is_none_or(|(began, _)| now >= *began + window / PARTS) {
             self.parts.push_back((now, totals));
         }
@@ -57,8 +66,8 @@ impl BudgetWindow {
         let since = self.parts.front().map(|(_, counts)| *counts).unwrap_or_default();
         let records = totals.records.saturating_sub(since.records);
         let dead_letters = totals.dead_letters.saturating_sub(since.dead_letters);
-        let is_spent = records >= u64::from(self.settings.records_min)
-            && dead_letters * 100 > records * u64::from(self.settings.percent_max);
+        let is_spent = records >= self.bounds.records_min
+            && dead_letters * 100 > records * u64::from(self.bounds.percent_max);
         match is_spent {
             true => Budget::Spent,
             false => Budget::Within,
@@ -70,13 +79,21 @@ impl BudgetWindow {
 mod tests {
     use super::*;
 
-    /// Per line: seconds, records and dead letters since the line before, what is said.
+    const BOUNDS: BudgetBounds =
+        BudgetBounds { percent_max: 50, window: Duration::from_secs(300), records_min: 1000 };
+
+    /// Per line: seconds later, records and dead letters that come then, what is said. Looked at
+    /// every second, as the stage does and oftener.
     fn check(lines: &[(u64, u64, u64, Budget)]) {
-        let mut window = BudgetWindow::new(BudgetSettings::default());
+        let mut window = BudgetWindow::new(BOUNDS);
         let (mut now, mut totals) = (Duration::ZERO, Counts::default());
-        assert_eq!(window.observe(now, totals), Budget::Within);
+        assert_eq!(window.observe(now, totals), Within);
         for (seconds, records, dead_letters, expected) in lines {
-            now += Duration::from_secs(*seconds);
+            for _ in 1..*seconds {
+                now += Duration::from_secs(1);
+                window.observe(now, totals);
+            }
+            now += Duration::from_secs(1);
             totals.records += records;
             totals.dead_letters += dead_letters;
             assert_eq!(window.observe(now, totals), *expected, "at {now:?}");
@@ -105,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_window_is_bounded() {
-        let mut window = BudgetWindow::new(BudgetSettings::default());
+        let mut window = BudgetWindow::new(BOUNDS);
         for second in 0..10_000 {
             window.observe(Duration::from_millis(200 * second), Counts::default());
         }

@@ -10,7 +10,9 @@
 //! hangs must not keep the process from ending. Decisions about records are made by the workers,
 //! none here.
 
+mod notify;
 mod preflight;
+mod reload;
 mod report;
 mod signals;
 mod work;
@@ -27,7 +29,7 @@ use super::state::Ending;
 use super::{DeadLetterForm, Judge, Worker, WorkerOptions};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::settings::{BudgetSettings, OnBudget};
+use crate::config::settings::OnBudget;
 use crate::disposition::Exceptions;
 use crate::kafka::preflight::ClusterFault;
 use crate::kafka::settings as client;
@@ -38,7 +40,10 @@ use crate::source::SourceError;
 use crate::source::kafka::{KafkaSource, KafkaSourceOptions};
 use crate::telemetry::http::{self, Endpoint, Server};
 use crate::telemetry::{Budget, Health, Metrics, Moment, Now};
+use notify::{Life, Manager};
 use preflight::Found;
+use reload::{Exchange, Watch};
+pub use reload::{Reload, Reloaded};
 pub use work::Totals;
 
 /// Most records of one step: enough to pay for what is done once a step, few enough that a signal
@@ -149,6 +154,8 @@ pub enum DriverFault {
 enum Word {
     /// The process is to end.
     Signal(&'static str),
+    /// Everything is to be read again.
+    Reload,
     /// A worker has ended; its clients are still open.
     Ended(usize, Ending),
     /// A worker has closed its clients.
@@ -181,9 +188,14 @@ pub struct Running {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     exceptions: Arc<Exceptions>,
+    exchange: Arc<Exchange>,
+    origin: JudgeOptions,
+    reload: Option<(Box<dyn Reload>, Watch)>,
     totals: Arc<Totals>,
+    manager: Manager,
     budget: BudgetWindow,
-    budget_settings: BudgetSettings,
+    budget_percent: u32,
+    on_budget: OnBudget,
     budget_stands: Budget,
     server: Option<Server>,
     drain: Duration,
@@ -207,7 +219,8 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
     let clock = Arc::clone(&stage.clock);
     let (health, metrics) = telemetry(&stage, &found);
     let server = serve(&stage, &health, &metrics)?;
-    let judge = Arc::new(judge(&stage, &found));
+    let options = judge_options(&stage, &found);
+    let judge = Arc::new(setup::judge(&stage.settings, Arc::clone(&stage.rules), options));
     let workers = open(&stage, &judge, found.workers)?;
     let (tell, words) = channel();
     if signals == Signals::Heard {
@@ -221,9 +234,14 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
         health,
         metrics,
         exceptions: Arc::clone(&stage.exceptions),
+        exchange: Arc::new(Exchange::new(Arc::clone(&judge))),
+        origin: judge_options(&stage, &found),
+        reload: None,
         totals: Arc::default(),
-        budget: BudgetWindow::new(stage.settings.output.budget),
-        budget_settings: stage.settings.output.budget,
+        manager: Manager::started(),
+        budget: BudgetWindow::new(setup::budget(&stage.settings.output)),
+        budget_percent: stage.settings.output.dead_letter_percent_max,
+        on_budget: stage.settings.output.on_budget,
         budget_stands: Budget::Within,
         server,
         drain,
@@ -243,7 +261,7 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
         "the stage starts"
     );
     for (index, worker) in workers.into_iter().enumerate() {
-        running.spawn(index, worker, &judge, tell.clone())?;
+        running.spawn(index, worker, tell.clone())?;
     }
     Ok(running)
 }
@@ -275,8 +293,8 @@ pub fn now(clock: &Arc<dyn Clock>) -> Now {
     Arc::new(move || Moment { wall_ms: clock.wall().as_millis(), monotonic: clock.monotonic() })
 }
 
-fn judge(stage: &Stage, found: &Found) -> Judge {
-    let options = JudgeOptions {
+fn judge_options(stage: &Stage, found: &Found) -> JudgeOptions {
+    JudgeOptions {
         exceptions: Arc::clone(&stage.exceptions),
         cluster: found.cluster.clone(),
         dead_letters: match stage.settings.output.dead_letters {
@@ -285,8 +303,7 @@ fn judge(stage: &Stage, found: &Found) -> Judge {
         },
         build_version: stage.version.to_owned(),
         build_commit: stage.commit.to_owned(),
-    };
-    setup::judge(&stage.settings, Arc::clone(&stage.rules), options)
+    }
 }
 
 type KafkaWorker = Worker<KafkaSource, KafkaSink>;
@@ -353,7 +370,6 @@ impl Running {
         &self,
         index: usize,
         worker: KafkaWorker,
-        judge: &Arc<Judge>,
         tell: Sender<Word>,
     ) -> Result<(), DriverFault> {
         let shift = work::Shift {
@@ -363,7 +379,7 @@ impl Running {
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&self.metrics),
             totals: Arc::clone(&self.totals),
-            judge: Arc::clone(judge),
+            exchange: Arc::clone(&self.exchange),
         };
         std::thread::Builder::new()
             .name(format!("ouzel-worker-{index}"))
@@ -376,11 +392,61 @@ impl Running {
             .map_err(DriverFault::Thread)
     }
 
+    /// From now on `reload` is asked for new rules, exceptions and log level: when SIGHUP comes, and
+    /// when a file has changed.
+    #[must_use]
+    pub fn with_reload(mut self, mut reload: Box<dyn Reload>) -> Self {
+        let watch = Watch::new(reload.look(), self.clock.monotonic());
+        self.reload = Some((reload, watch));
+        self
+    }
+
+    /// Reads everything again where a file has changed.
+    fn look_at_files(&mut self) {
+        let now = self.clock.monotonic();
+        let Some((reload, watch)) = &mut self.reload else { return };
+        if watch.is_due(now) && watch.has_come_to_rest(reload.look()) {
+            self.read_again("a file has changed");
+        }
+    }
+
+    /// Reads everything again; where it has faults, the old rules stay.
+    fn read_again(&mut self, why: &'static str) {
+        let Some((reload, _)) = &mut self.reload else {
+            tracing::warn!(why, "nothing is read again: this command reads files at the start");
+            return;
+        };
+        let Reloaded { settings, rules, exceptions, needs_restart } = match reload.load() {
+            Ok(reloaded) => reloaded,
+            Err(faults) => {
+                self.metrics.reload_failed();
+                for fault in &faults {
+                    tracing::error!(fault, "the old rules stay: what was read again has a fault");
+                }
+                return;
+            }
+        };
+        reload.adopt(&settings);
+        if !needs_restart.is_empty() {
+            let keys = needs_restart.join(", ");
+            tracing::warn!(keys, "settings have changed that only a restart heeds");
+        }
+        let options = JudgeOptions { exceptions: Arc::clone(&exceptions), ..self.origin.clone() };
+        let judge = setup::judge(&settings, Arc::clone(&rules), options);
+        judge.inherit(&self.exchange.judge());
+        report::loaded(&self.metrics, &rules, &exceptions, self.clock.wall());
+        self.exchange.set(judge);
+        self.exceptions = exceptions;
+        let (rules, sha256) = (rules.rules().len(), rules.sha256());
+        tracing::info!(why, rules, sha256, "rules and exceptions are in force");
+    }
+
     /// Begins the end: workers take nothing more, drain, commit and close.
     pub fn stop(&mut self) {
         if self.until.is_none() {
             self.until = Some(self.clock.monotonic() + self.drain + COMMIT_WAIT);
             self.health.stop();
+            Manager::stopping();
             self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     }
@@ -394,6 +460,8 @@ impl Running {
         let expired = self.exceptions.expired(self.clock.wall()).count();
         self.metrics.expired_exceptions(expired);
         self.watch_budget();
+        self.tell_manager();
+        self.look_at_files();
         match self.words.recv_timeout(wait) {
             Ok(Word::Signal(signal)) => {
                 if self.until.is_some() {
@@ -402,6 +470,7 @@ impl Running {
                 tracing::info!(signal, "the stage drains, commits and ends");
                 self.stop();
             }
+            Ok(Word::Reload) => self.read_again("SIGHUP"),
             Ok(Word::Ended(worker, ending)) => self.ended(worker, ending),
             Ok(Word::Closed) => self.open = self.open.saturating_sub(1),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -417,6 +486,17 @@ impl Running {
         }
     }
 
+    /// Tells the service manager how the stage is.
+    fn tell_manager(&mut self) {
+        let (now, health) = (self.clock.monotonic(), &self.health);
+        let life = || if health.healthy(now).is_ok() { Life::Healthy } else { Life::Unhealthy };
+        self.manager.feed(now, life);
+        self.manager.status(now, || match health.ready(now) {
+            Ok(()) => "ready".to_owned(),
+            Err(reasons) => format!("not ready: {}", reasons.join("; ")),
+        });
+    }
+
     /// Says once when too many records become dead letters, and once when they no longer do.
     fn watch_budget(&mut self) {
         let (records, dead_letters) = (self.totals.records(), self.totals.dead_letters());
@@ -429,7 +509,7 @@ impl Running {
             return;
         }
         self.metrics.dead_letter_budget(stands);
-        let BudgetSettings { percent_max: percent, on_budget, .. } = self.budget_settings;
+        let percent = self.budget_percent;
         match stands {
             Budget::Within => {
                 self.health.clear(BUDGET_SPENT);
@@ -438,7 +518,7 @@ impl Running {
             Budget::Spent => {
                 self.health.declare(BUDGET_SPENT);
                 tracing::error!(percent, "too large a share of the records became dead letters");
-                if on_budget == OnBudget::Stop {
+                if self.on_budget == OnBudget::Stop {
                     self.fault.get_or_insert(DriverFault::Budget { percent });
                     self.stop();
                 }

@@ -76,6 +76,11 @@ impl Judge {
         Self { audit, ..self }
     }
 
+    /// Takes over from the judge that was in force `before`: known ids stay known.
+    pub fn inherit(&self, before: &Self) {
+        self.dispositions().inherit(&before.dispositions());
+    }
+
     /// The rules that it judges by.
     #[must_use]
     pub fn rules(&self) -> &Arc<RuleSet> {

@@ -167,9 +167,10 @@ impl Outputs {
         self.alone.push_back(token);
     }
 
-    /// Sends one next: another form of it was put in its place.
-    pub fn send_soon(&mut self, token: Token) {
-        self.waiting.push_front(token);
+    /// The same, before all others: another form was put in its place, and outputs of one key stay
+    /// in order.
+    pub fn send_alone_next(&mut self, token: Token) {
+        self.alone.push_front(token);
     }
 
     /// Keeps one until the next [`Outputs::retry`].

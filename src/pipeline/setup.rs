@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::budget::BudgetBounds;
 use super::judge::{Audit, DeadLetterForm, Judge};
 use super::state::Bounds;
 use crate::alert::{AlertEncoder, EncoderOptions};
 use crate::config::Settings;
-use crate::config::settings::{DeliverySettings, TopicSettings, ValidateLevel};
+use crate::config::settings::{DeliverySettings, OutputSettings, TopicSettings, ValidateLevel};
 use crate::detect::{Detector, Validate};
 use crate::disposition::{Dispositions, Exceptions};
 use crate::event::{FieldType, FieldTypes, TopicProfile};
@@ -117,5 +118,15 @@ pub fn bounds(delivery: &DeliverySettings) -> Bounds {
         shutdown_drain: millis(delivery.shutdown_drain_ms),
         commit_interval: millis(delivery.commit_interval_ms),
         delivery_timeout: millis(delivery.message_timeout_ms),
+    }
+}
+
+/// The budget of dead letters that `output` describes.
+#[must_use]
+pub fn budget(output: &OutputSettings) -> BudgetBounds {
+    BudgetBounds {
+        percent_max: output.dead_letter_percent_max,
+        window: Duration::from_millis(u64::from(output.dead_letter_window_ms)),
+        records_min: u64::from(output.dead_letter_records_min),
     }
 }

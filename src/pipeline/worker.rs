@@ -181,9 +181,10 @@ impl<S: Source, K: Sink> Worker<S, K> {
         self.desk.apply(Input::Stop);
     }
 
-    /// Judges by `judge` from the next record on. The tally's hits name rules by their place in the
-    /// judge's set, so clear it before.
+    /// Judges by `judge` from the next record on; open suppression groups of the old one are closed.
+    /// The tally's hits name rules by their place in the judge's set, so clear it before.
     pub fn set_judge(&mut self, judge: Arc<Judge>) {
+        self.desk.post(self.desk.judge.last_updates(self.desk.wall));
         self.desk.lanes.clear();
         self.desk.judge = judge;
     }
@@ -450,6 +451,7 @@ impl<K: Sink> Desk<K> {
     /// The target takes nothing now: the output rests.
     fn held(&mut self, token: Token, why: &str) {
         let Some(open) = self.outputs.get_mut(token) else { return };
+        open.history.trial = Trial::Shared;
         let met = std::mem::replace(&mut open.history.trouble, Met::Trouble);
         if self.tally.trouble.is_none() {
             let (ticket, name) = (open.ticket, open.prepared.note.name());
@@ -475,8 +477,8 @@ impl<K: Sink> Desk<K> {
         match kept.judge.another_form(&open.prepared, &kept, (refusal, why)) {
             AnotherForm::Sent(other) => {
                 open.prepared = other;
-                open.history.trial = Trial::Shared;
-                self.outputs.send_soon(token);
+                open.history.trial = Trial::Alone;
+                self.outputs.send_alone_next(token);
             }
             AnotherForm::Discarded(cause) => {
                 self.tally.dead_letter(cause);

@@ -8,7 +8,8 @@
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
@@ -45,9 +46,49 @@ pub enum LoggingError {
 ///
 /// # Errors
 /// When it was called before.
-pub fn init(settings: &LogSettings, colors: Colors, now: Now) -> Result<(), LoggingError> {
-    let subscriber = subscriber(settings, colors, now, io::stderr());
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::AlreadySetUp)
+pub fn init(settings: &LogSettings, colors: Colors, now: Now) -> Result<LevelHandle, LoggingError> {
+    let level = LevelHandle::new(&settings.level);
+    let lines = Lines::new(settings, level.clone(), (colors, now), io::stderr());
+    tracing::subscriber::set_global_default(Registry::default().with(lines))
+        .map_err(|_| LoggingError::AlreadySetUp)?;
+    Ok(level)
+}
+
+/// Changes the level of the logs while they are written.
+#[derive(Clone, Debug)]
+pub struct LevelHandle(Arc<AtomicU8>);
+
+/// The levels by their number.
+const LEVELS: [(&str, LevelFilter); 4] = [
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+];
+
+/// What a word counts as that is no level: the configuration has been validated before.
+const LEVEL_ELSE: u8 = 2;
+
+impl LevelHandle {
+    fn new(word: &str) -> Self {
+        Self(Arc::new(AtomicU8::new(number(word))))
+    }
+
+    /// From now on `word` (`error`, `warn`, `info` or `debug`) is the level.
+    pub fn set(&self, word: &str) {
+        self.0.store(number(word), Ordering::Relaxed);
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    fn filter(&self) -> LevelFilter {
+        let number = usize::from(self.0.load(Ordering::Relaxed));
+        LEVELS.get(number).map_or(LevelFilter::INFO, |(_, filter)| *filter)
+    }
+}
+
+fn number(word: &str) -> u8 {
+    let at = LEVELS.iter().position(|(known, _)| *known == word);
+    at.and_then(|at| u8::try_from(at).ok()).unwrap_or(LEVEL_ELSE)
 }
 
 /// Logs to any writer.
@@ -57,31 +98,13 @@ pub fn subscriber(
     now: Now,
     writer: impl Write + Send + 'static,
 ) -> impl Subscriber + Send + Sync {
-    let lines = Lines {
-        level: level(&settings.level),
-        format: settings.format,
-        colors,
-        now,
-        limiter: Mutex::default(),
-        writer: Mutex::new(Box::new(writer)),
-    };
-    Registry::default().with(lines)
-}
-
-/// The configuration's word for a level; a word that it does not know counts as `info`, because
-/// the configuration has been validated before.
-fn level(word: &str) -> LevelFilter {
-    match word {
-        "error" => LevelFilter::ERROR,
-        "warn" => LevelFilter::WARN,
-        "debug" => LevelFilter::DEBUG,
-        _ => LevelFilter::INFO,
-    }
+    let level = LevelHandle::new(&settings.level);
+    Registry::default().with(Lines::new(settings, level, (colors, now), writer))
 }
 
 /// Turns events into lines.
 struct Lines {
-    level: LevelFilter,
+    level: LevelHandle,
     format: LogFormat,
     colors: Colors,
     now: Now,
@@ -89,17 +112,39 @@ struct Lines {
     writer: Mutex<Box<dyn Write + Send>>,
 }
 
+impl Lines {
+    fn new(
+        settings: &LogSettings,
+        level: LevelHandle,
+        (colors, now): (Colors, Now),
+        writer: impl Write + Send + 'static,
+    ) -> Self {
+        Self {
+            level,
+            format: settings.format,
+            colors,
+            now,
+            limiter: Mutex::default(),
+            writer: Mutex::new(Box::new(writer)),
+        }
+    }
+}
+
 impl<S: Subscriber> Layer<S> for Lines {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if *metadata.level() <= self.level { Interest::always() } else { Interest::never() }
+        if *metadata.level() <= self.level.filter() {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        *metadata.level() <= self.level
+        *metadata.level() <= self.level.filter()
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level)
+        Some(self.level.filter())
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

@@ -40,6 +40,7 @@ pub struct Metrics {
     rule_info: GaugeVec,
     rule_last_hit: GaugeVec,
     rule_set_info: GaugeVec,
+    rule_set_reload_failures: IntCounterVec,
     rule_set_loaded: GaugeVec,
     consumer_lag: GaugeVec,
     watermark: GaugeVec,
@@ -95,6 +96,7 @@ impl Metrics {
         }
         metrics.expired_exceptions(0);
         metrics.dead_letter_budget(Budget::Within);
+        metrics.rule_set_reload_failures.with_label_values(NO_LABELS);
         metrics.suppression_groups(0);
         metrics
     }
@@ -122,6 +124,7 @@ impl Metrics {
             rule_info: gauge(&table::RULE_INFO),
             rule_last_hit: gauge(&table::RULE_LAST_HIT),
             rule_set_info: gauge(&table::RULE_SET_INFO),
+            rule_set_reload_failures: counter(&table::RULE_SET_RELOAD_FAILURES),
             rule_set_loaded: gauge(&table::RULE_SET_LOADED),
             consumer_lag: gauge(&table::CONSUMER_LAG),
             watermark: gauge(&table::WATERMARK),
@@ -163,6 +166,11 @@ impl Metrics {
             }
         }
         *lock(&self.rules) = Rules { loaded_ms, rules: rules.to_vec() };
+    }
+
+    /// Rules and exceptions were read again and had faults: the old ones stay.
+    pub fn reload_failed(&self) {
+        self.rule_set_reload_failures.with_label_values(NO_LABELS).inc();
     }
 
     /// A topic is read (a pattern has matched it, say): its series exist at 0.

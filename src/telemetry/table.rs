@@ -78,7 +78,7 @@ table! {
     DEAD_LETTERS = Counter "ouzel_dead_letters_total" ["stage", "reason"]
         "Records that could not be judged, by stage and reason.";
     DEAD_LETTER_BUDGET = Gauge "ouzel_dead_letter_budget_spent" []
-        "1 while too large a share of the latest records became dead letters, else 0.";
+        "Whether too large a share of the latest records became dead letters: 1 if so, else 0.";
     SKIPPED = Counter "ouzel_skipped_total" ["reason"]
         "Records that hold no event, by reason.";
     RULE_INFO = Gauge "ouzel_rule_info" ["rule_id", "name", "version", "sha256"]
@@ -89,6 +89,8 @@ table! {
         "1 for the rule set that judges.";
     RULE_SET_LOADED = Gauge "ouzel_rule_set_loaded_timestamp_seconds" []
         "When the rule set that judges was loaded, as Unix time.";
+    RULE_SET_RELOAD_FAILURES = Counter "ouzel_rule_set_reload_failures_total" []
+        "Times that rules and exceptions were read again and had faults, so that the old ones stayed.";
     CONSUMER_LAG = Gauge "ouzel_consumer_lag" ["topic", "partition"]
         "Records between the watermark and the end of the log that a reader may see.";
     WATERMARK = Gauge "ouzel_watermark_timestamp_seconds" ["topic", "partition"]

@@ -15,7 +15,7 @@ use super::broker::{Broker, GROUP};
 use super::{DEADLINE, RULE_ID};
 
 /// The rule of the main job, named so that another shipped rule changes nothing here.
-const RULE_FILE: &str =
+pub const RULE_FILE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
 
 /// Between two looks at something that has not happened yet.
@@ -36,6 +36,12 @@ pub struct Setup {
     pub input: &'static str,
     /// More lines of `[kafka]`.
     pub kafka: &'static str,
+    /// Where the rules are.
+    pub rules: String,
+    /// More lines of `[output]`.
+    pub output: &'static str,
+    /// More of the environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Setup {
@@ -53,18 +59,21 @@ impl Setup {
             commit_interval_ms: 100,
             input: "",
             kafka: "",
+            rules: RULE_FILE.to_owned(),
+            output: "",
+            environment: Vec::new(),
         }
     }
 
     fn text(&self, port: u16) -> String {
         let Self { brokers, topics, alerts, start, workers, protocol, .. } = self;
-        let Self { commit_interval_ms, input, kafka, .. } = self;
+        let Self { commit_interval_ms, input, kafka, rules, output, .. } = self;
         format!(
-            "rules = [{RULE_FILE:?}]\n\
+            "rules = [{rules:?}]\n\
              [kafka]\nbrokers = {brokers:?}\n{kafka}\
              [input]\ntopics = {topics:?}\ngroup = {GROUP:?}\nstart = {start:?}\n\
              workers = {workers}\nprotocol = {protocol:?}\n{input}\
-             [output]\nalerts = {alerts:?}\ndead_letters = \"dead\"\n\
+             [output]\nalerts = {alerts:?}\ndead_letters = \"dead\"\n{output}\
              [delivery]\ncommit_interval_ms = {commit_interval_ms}\n\
              [http]\nlisten = \"127.0.0.1:{port}\"\n\
              [rule.{RULE_ID:?}]\nmax_signals = 0\n"
@@ -92,6 +101,7 @@ impl Stage {
         let log = File::create(folder.join("log")).expect("a log");
         let process = Command::new(env!("CARGO_BIN_EXE_ouzel"))
             .arg("run")
+            .envs(setup.environment.iter().map(|(name, value)| (*name, value)))
             .arg("-c")
             .arg(file)
             .stdin(Stdio::null())
@@ -107,6 +117,11 @@ impl Stage {
         let mut stage = Self::spawn(setup);
         stage.wait_until_ready();
         stage
+    }
+
+    /// Where its configuration stands.
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.join("ouzel.toml")
     }
 
     pub fn logged(&self) -> String {
@@ -179,7 +194,7 @@ impl Stage {
         Some((status, body.to_owned()))
     }
 
-    fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    pub fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !is_so(self) {
             if let Ok(Some(status)) = self.process.try_wait() {
@@ -202,7 +217,7 @@ impl Drop for Stage {
 }
 
 /// A folder of one stage's own.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("embedded-{}-{number}", std::process::id());

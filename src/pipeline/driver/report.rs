@@ -2,13 +2,13 @@
 
 use super::{KafkaWorker, Stage};
 use crate::alert::Stage as Failing;
-use crate::sink::Refusal;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Exceptions};
 use crate::event::{DecodeFault, Shape, SkipReason};
 use crate::pipeline::tally::{RebalanceKind, TopicTally};
 use crate::pipeline::{Judge, Tally};
 use crate::record::Timestamp;
-use crate::rule::Rule;
+use crate::rule::{Rule, RuleSet};
+use crate::sink::Refusal;
 use crate::telemetry::{
     Hold, Holds, Known, Membership, Metrics, Outputs, Rebalance, RecordCounts, RuleInfo,
     WorkerStatus,
@@ -31,11 +31,16 @@ pub(super) fn metrics(stage: &Stage) -> Metrics {
         dead_letters: unreadable.chain(unsent).collect(),
         skip_reasons: SkipReason::ALL.map(SkipReason::name).to_vec(),
     });
-    let rules: Vec<RuleInfo> = stage.rules.rules().iter().map(rule_info).collect();
-    metrics.rule_set_loaded(stage.rules.sha256(), now.as_millis(), &rules);
-    metrics.exceptions_loaded(stage.exceptions.list().iter().map(|exception| &*exception.id));
-    metrics.expired_exceptions(stage.exceptions.expired(now).count());
+    loaded(&metrics, &stage.rules, &stage.exceptions, now);
     metrics
+}
+
+/// These rules and exceptions are in force.
+pub(super) fn loaded(metrics: &Metrics, rules: &RuleSet, exceptions: &Exceptions, now: Timestamp) {
+    let about: Vec<RuleInfo> = rules.rules().iter().map(rule_info).collect();
+    metrics.rule_set_loaded(rules.sha256(), now.as_millis(), &about);
+    metrics.exceptions_loaded(exceptions.list().iter().map(|exception| &*exception.id));
+    metrics.expired_exceptions(exceptions.expired(now).count());
 }
 
 fn rule_info(rule: &Rule) -> RuleInfo {

@@ -35,7 +35,9 @@ async fn hear(
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
             _ = hang_up.recv() => {
-                tracing::warn!("SIGHUP changes nothing: rules are read at the start");
+                if tell.send(Word::Reload).is_err() {
+                    return;
+                }
                 continue;
             }
         };

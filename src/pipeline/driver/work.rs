@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::reload::Exchange;
 use super::{KafkaWorker, report};
 use crate::clock::Clock;
 use crate::pipeline::{Ending, Judge, Step, Tally};
@@ -28,8 +29,8 @@ pub(super) struct Shift {
     pub metrics: Arc<Metrics>,
     /// The same for whoever watches from this process.
     pub totals: Arc<Totals>,
-    /// What it judges by.
-    pub judge: Arc<Judge>,
+    /// What judges, now and later.
+    pub exchange: Arc<Exchange>,
 }
 
 /// What all workers have done, for whoever watches from this process.
@@ -80,14 +81,20 @@ pub(super) fn work(worker: KafkaWorker, shift: Shift, tell: impl Fn(Ending)) {
 
 fn steps(mut worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
     let clock = &shift.clock;
-    let mut publisher = Publisher { resets: 0, published: Duration::ZERO };
-    let mut told = false;
+    let judge = shift.exchange.judge();
+    let mut publisher = Publisher { resets: 0, published: Duration::ZERO, judge };
+    let (mut told, mut generation) = (false, 0);
     loop {
         if !told && shift.stop.load(Ordering::Relaxed) {
             told = true;
             worker.stop();
         }
         worker.set_wall(clock.wall());
+        if let Some(judge) = shift.exchange.newer(&mut generation) {
+            publisher.publish(&mut worker, shift, Due::Now);
+            publisher.judge = Arc::clone(&judge);
+            worker.set_judge(judge);
+        }
         let step = worker.step(clock.monotonic());
         let over = matches!(step, Step::Ended(_));
         publisher.publish(&mut worker, shift, if over { Due::Now } else { Due::InTime });
@@ -108,6 +115,8 @@ struct Publisher {
     /// Offset resets published so far.
     resets: u64,
     published: Duration,
+    /// What judged everything that was counted since it was published last.
+    judge: Arc<Judge>,
 }
 
 impl Publisher {
@@ -120,7 +129,7 @@ impl Publisher {
             return;
         }
         self.published = now;
-        report::counts(&shift.metrics, tally, &shift.judge, shift.clock.wall());
+        report::counts(&shift.metrics, tally, &self.judge, shift.clock.wall());
         shift.totals.add(tally);
         tally.clear();
         let resets = worker.source().offset_resets();
