@@ -22,6 +22,7 @@ install: ## installs what the tests need, where it may; else says the command
 
 format: ## the source is formatted
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
 lint: ## no warning, with and without Kafka
 	$(CARGO) clippy --locked --all-targets -- -D warnings

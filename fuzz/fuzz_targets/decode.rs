@@ -33,11 +33,7 @@ fuzz_target!(|payload: &[u8]| {
     }
     // A string in it may be an event, with faults of its own.
     if is_json && !payload.contains(&b'\\') {
-        let grammar = [
-            DecodeFault::Truncated,
-            DecodeFault::NotUtf8,
-            DecodeFault::ControlByte,
-        ];
+        let grammar = [DecodeFault::Truncated, DecodeFault::NotUtf8, DecodeFault::ControlByte];
         assert!(fault.is_none_or(|fault| !grammar.contains(&fault)), "{fault:?} of JSON");
     }
     // A scratch that was used says the same.

@@ -90,7 +90,9 @@ fn wrap(text: &str, bare: &Seen) {
         format!(r#"{{"log":{quoted}}}"#),
         format!(r#"{{"event":{{"original":{quoted}}}}}"#),
         format!(r#"{{"event":{{"module":"okta"}},"fileset":{{"name":"system"}},"json":{text}}}"#),
-        format!(r#"{{"version":"0","source":"aws.partner/okta.com/x","detail-type":"d","detail":{text}}}"#),
+        format!(
+            r#"{{"version":"0","source":"aws.partner/okta.com/x","detail-type":"d","detail":{text}}}"#
+        ),
         format!(r#"{{"time":1,"sourcetype":"OktaIM2:log","event":{text}}}"#),
         format!(r#"{{"time":1,"sourcetype":"OktaIM2:log","event":{quoted}}}"#),
         format!(r#"{{"specversion":"1.0","type":"t","data":{text}}}"#),

@@ -150,7 +150,11 @@ pub fn payload(bytes: &mut Unstructured<'_>) -> Result<String> {
     }
     match bytes.int_in_range(0..=7)? {
         0 => wrapped(bytes, &["{\"message\":", "}"], &out),
-        1 => wrapped(bytes, &["{\"data_stream\":{\"dataset\":\"okta.system\"},\"message\":", "}"], &out),
+        1 => wrapped(
+            bytes,
+            &["{\"data_stream\":{\"dataset\":\"okta.system\"},\"message\":", "}"],
+            &out,
+        ),
         2 => Ok(format!("[{out},{out}]")),
         3 => Ok(format!("{{\"event\":{out},\"sourcetype\":\"OktaIM2:log\",\"time\":1}}")),
         _ => Ok(out),
@@ -227,7 +231,14 @@ fn value(bytes: &mut Unstructured<'_>, depth: u8, out: &mut String) -> Result<()
         0 => out.push_str("null"),
         1 => out.push_str(if bytes.arbitrary()? { "true" } else { "false" }),
         2 => out.push_str(&bytes.arbitrary::<i8>()?.to_string()),
-        3 => out.push_str(bytes.choose(&["5", "5.0", "1e2", "-0.25", "1767225600000", "18446744073709551615"])?),
+        3 => out.push_str(bytes.choose(&[
+            "5",
+            "5.0",
+            "1e2",
+            "-0.25",
+            "1767225600000",
+            "18446744073709551615",
+        ])?),
         4..=11 => {
             let text = text(bytes)?;
             string(bytes, &text, out)?;
