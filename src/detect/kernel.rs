@@ -1,8 +1,8 @@
 //! One pass over a payload: can a rule hold (prefilter), and is the envelope whole (check)?
 //!
 //! ```text
-//! 64 bytes ─┬─ first byte of a pair ─┐
-//!           ├─ second byte of it  ───┴─ both, at their distance? ─▶ compare the literal ─▶ candidate
+//! 64 bytes ─┬─ first byte of a pair, and the second one
+//!           │  in the 64 bytes at its distance? ─────────────────▶ compare the literal ─▶ candidate
 //!           ├─ `\` then `u` ─▶ `\u00hh` of a byte that could hide the literal? ──────────▶ candidate
 //!           └─ quotes, escapes ─▶ inside a string? ─┬─ control bytes ─┐
 //!                                                   ├─ brackets ──────┼─▶ whole | suspect
@@ -16,20 +16,20 @@
 //! once a block), stay within the depth that is allowed and have no control byte but white space
 //! between tokens. Everything else is suspect and left to the exact check.
 //!
-//! Proof sketch of the filter. Let a literal of length *n* stand at *s*. Its pair is the bytes at
-//! *s+i* and *s+j*, *i < j*, *j−i < 64*. In the block that holds *s+j* the mask of second bytes has
-//! that bit; the mask of first bytes, moved up by *j−i* and joined with what the block before
-//! carried over, has it as well, since *s+i* lies in this block or the one before. So the bit
-//! survives, *s* is recovered from it, and the comparison finds the literal. A last block that is
-//! not full is padded with spaces, which stand in no pair: a literal that is found lies within the
-//! payload because the comparison is made on the payload itself.
+//! Proof sketch of the filter. Let a literal stand in the payload, the two bytes of its pair at *p*
+//! and *p+d*, *0 < d < 64*. Blocks begin at every multiple of 64 from which on two blocks are left;
+//! where *p* lies in one, the comparison of that block with the first byte and of the 64 bytes *d*
+//! further on with the second one has the bit of *p*, and the literal is looked for among those whose
+//! pair begins in the block. Less than two blocks are left behind them, and the payload has two (a
+//! shorter one is padded): a *p* that lies before the last 64 bytes lies in the 64 bytes before
+//! those, which are looked at in the same way; else *p+d* lies in the last 64 bytes, which are
+//! compared with the second byte, and the 64 bytes *d* before them with the first one.
 //!
 //! All levels run the same body over 64-byte masks, so they give the same answers; a test holds
 //! each against the naive one.
 
+mod envelope;
 mod levels;
-
-use crate::limits;
 
 /// What one pass found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ struct Needle {
     second: u8,
     /// Distance from the first byte to the second, 1 to 63.
     distance: u32,
-    /// Where the second byte stands in the literal.
-    second_at: usize,
+    /// Where the first byte stands in the literal.
+    first_at: usize,
 }
 
 /// Literals, compiled for the pass.
@@ -99,41 +99,107 @@ impl Kernel {
         levels::scan(self, payload, look)
     }
 
-    /// Whether the literal whose second pair byte stands at `at` is there.
-    fn is_literal(needle: &Needle, payload: &[u8], at: usize) -> bool {
-        let Some(start) = at.checked_sub(needle.second_at) else { return false };
-        payload.get(start..).is_some_and(|rest| rest.starts_with(&needle.literal))
+    /// Whether a literal whose pair begins in the `length` bytes from `at` on is there, or an escape
+    /// that could hide one. Called where something looked like it.
+    #[cold]
+    #[inline(never)]
+    fn finds(&self, payload: &[u8], at: usize, length: usize) -> bool {
+        let rest = payload.get(at..).unwrap_or_default();
+        let begins = || memchr::memchr_iter(b'\\', rest).take_while(|begin| *begin < length);
+        self.needles.iter().any(|needle| needle.is_in(payload, at, length))
+            || begins().any(|begin| self.is_hiding(rest.get(begin + 1..).unwrap_or_default()))
     }
 
-    /// Whether the `u` at `at` (behind a backslash) begins the escape of a byte that could hide a
-    /// literal.
-    fn is_hiding(&self, payload: &[u8], at: usize) -> bool {
-        let Some([b'0', b'0', high, low]) = payload.get(at + 1..at + 5) else { return false };
+    /// Whether `escape`, the text behind a backslash, could hide a byte of a literal.
+    fn is_hiding(&self, escape: &[u8]) -> bool {
+        let [b'u', b'0', b'0', high, low, ..] = escape else { return false };
         let digit = |byte: &u8| char::from(*byte).to_digit(16);
         let (Some(high), Some(low)) = (digit(high), digit(low)) else { return false };
         self.hides.get((high * 16 + low) as usize).is_some_and(|hides| *hides)
     }
+
+    /// Whether one of the escapes whose `u` stands at a bit of `mask`, counted from `at`, could hide
+    /// a byte of a literal.
+    #[cold]
+    #[inline(never)]
+    fn is_any_hiding(&self, payload: &[u8], at: usize, mut mask: u64) -> bool {
+        while mask != 0 {
+            let escape = payload.get(at + mask.trailing_zeros() as usize..).unwrap_or_default();
+            if self.is_hiding(escape) {
+                return true;
+            }
+            mask &= mask - 1;
+        }
+        false
+    }
 }
 
 impl Needle {
+    /// The needle with the pair that a usual event holds the most rarely.
     fn new(literal: &[u8]) -> Option<Self> {
         if !literal.is_ascii() {
             return None;
         }
         let reach = levels::BLOCK - 1;
-        let pairs = literal.iter().enumerate().flat_map(|(i, first)| {
+        let mut pairs: Vec<Pair> = Vec::new();
+        for (i, first) in literal.iter().enumerate() {
             let behind = literal.iter().enumerate().skip(i + 1).take(reach);
-            behind.map(move |(j, second)| (commonness(*first) * commonness(*second), i, j))
-        });
+            pairs.extend(behind.map(|(j, second)| Pair {
+                first: *first,
+                second: *second,
+                first_at: i,
+                distance: j - i,
+            }));
+        }
         // Of equally rare pairs the one further apart: neighbours are often found together.
-        let (_, i, j) = pairs.min_by_key(|(common, i, j)| (*common, reach - (j - i)))?;
+        pairs.sort_by_key(|pair| (pair.commonness(), reach - pair.distance));
+        pairs.truncate(PAIRS_COUNTED);
+        let pair = pairs.iter().min_by_key(|pair| pair.seen_in(SAMPLE))?;
         Some(Self {
-            first: *literal.get(i)?,
-            second: *literal.get(j)?,
-            distance: u32::try_from(j - i).ok()?,
-            second_at: j,
+            first: pair.first,
+            second: pair.second,
+            distance: u32::try_from(pair.distance).ok()?,
+            first_at: pair.first_at,
             literal: literal.into(),
         })
+    }
+
+    /// Whether the literal is in `payload`, with the first byte of its pair among the `length` bytes
+    /// from `at` on.
+    fn is_in(&self, payload: &[u8], at: usize, length: usize) -> bool {
+        let from = at.saturating_sub(self.first_at);
+        let to = (at + length).saturating_sub(self.first_at) + self.literal.len() - 1;
+        let part = payload.get(from..to.min(payload.len())).unwrap_or_default();
+        let mut windows = part.windows(self.literal.len());
+        windows.any(|window| window.first() == self.literal.first() && *window == *self.literal)
+    }
+}
+
+/// Two bytes of a literal.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    first: u8,
+    second: u8,
+    first_at: usize,
+    distance: usize,
+}
+
+/// An event as they usually come. Few literals stand in it, but pairs of their bytes do: a pair that
+/// the keys of each event hold would be looked up in vain in each, which cost a tenth of the pass.
+const SAMPLE: &[u8] = include_bytes!("kernel/sample.json");
+
+/// So many of a literal's pairs, by how common their bytes are, are looked for in the sample.
+const PAIRS_COUNTED: usize = 16;
+
+impl Pair {
+    fn commonness(&self) -> u32 {
+        commonness(self.first) * commonness(self.second)
+    }
+
+    /// How often the pair stands in `sample`.
+    fn seen_in(&self, sample: &[u8]) -> usize {
+        let begins = memchr::memchr_iter(self.first, sample);
+        begins.filter(|at| sample.get(at + self.distance) == Some(&self.second)).count()
     }
 }
 

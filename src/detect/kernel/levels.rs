@@ -1,22 +1,22 @@
 //! The levels of the pass: AVX-512, AVX2, SSE2 and portable, chosen once at run time.
 //!
-//! The only file of this crate with `unsafe`: vector loads through a pointer, and calls of
-//! functions that need a feature which was detected. Everything else is the same safe body for all
-//! levels, over masks of 64 bits: bit *k* stands for byte *k* of the block.
+//! The only file of this crate with `unsafe`: vector loads at places that the body has checked,
+//! and calls of functions that need a feature which was detected. All levels run the same body. In
+//! masks of 64 bits, bit *k* stands for byte *k* of the block.
 
 #![expect(unsafe_code, reason = "vector loads and calls behind feature detection; see each SAFETY")]
 
-use super::{Found, Kernel, Look, NEEDLES_MAX, limits};
+use super::envelope::{SHORTEST, State, padded, prefix_xor};
+use super::{Found, Kernel, Look, NEEDLES_MAX};
 
 /// Bytes looked at in one step.
 pub(super) const BLOCK: usize = 64;
 
-/// How far ahead of the block the payload is asked for. 2 KiB gained 8-14 % on cold payloads.
+/// How far ahead of the block the payload is asked for. On cold payloads 512 bytes were as fast as
+/// none or faster, 1 to 4 KiB up to a fifth slower (EPYC, 2026-11-25); processors that do not fetch
+/// ahead across pages by themselves need it more.
 #[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 2048;
-
-/// Every second bit, beginning with the second one.
-const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+const AHEAD: usize = 512;
 
 /// Which instructions the pass uses. A level other than portable is only made by detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,26 @@ impl Level {
     }
 }
 
+/// Calls a level's function for the kernel's number of needles: a loop that is unrolled, over pairs
+/// that stay in registers, is what keeps the filter at the speed of reading.
+macro_rules! by_size {
+    ($level:path, $kernel:expr, $payload:expr, $look:expr) => {{
+        use $level as level;
+        match ($kernel.needles.len(), $look) {
+            (0, Look::Filter) => level::<0, false>($kernel, $payload),
+            (0, Look::FilterAndEnvelope) => level::<0, true>($kernel, $payload),
+            (1, Look::Filter) => level::<1, false>($kernel, $payload),
+            (1, Look::FilterAndEnvelope) => level::<1, true>($kernel, $payload),
+            (2, Look::Filter) => level::<2, false>($kernel, $payload),
+            (2, Look::FilterAndEnvelope) => level::<2, true>($kernel, $payload),
+            (3, Look::Filter) => level::<3, false>($kernel, $payload),
+            (3, Look::FilterAndEnvelope) => level::<3, true>($kernel, $payload),
+            (_, Look::Filter) => level::<NEEDLES_MAX, false>($kernel, $payload),
+            (_, Look::FilterAndEnvelope) => level::<NEEDLES_MAX, true>($kernel, $payload),
+        }
+    }};
+}
+
 /// Runs the pass on the kernel's level.
 #[inline]
 pub(super) fn scan(kernel: &Kernel, payload: &[u8], look: Look) -> Found {
@@ -67,171 +87,181 @@ pub(super) fn scan(kernel: &Kernel, payload: &[u8], look: Look) -> Found {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => {
             // SAFETY: this level is only made after its features were detected.
-            unsafe { x86::avx512(kernel, payload, look) }
+            unsafe { by_size!(x86::avx512, kernel, payload, look) }
         }
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => {
             // SAFETY: this level is only made after its features were detected.
-            unsafe { x86::avx2(kernel, payload, look) }
+            unsafe { by_size!(x86::avx2, kernel, payload, look) }
         }
         #[cfg(target_arch = "x86_64")]
         Level::Sse2 => {
             // SAFETY: SSE2 is part of every x86-64 target.
-            unsafe { x86::sse2(kernel, payload, look) }
+            unsafe { by_size!(x86::sse2, kernel, payload, look) }
         }
-        Level::Portable => portable(kernel, payload, look),
+        Level::Portable => by_size!(portable, kernel, payload, look),
     }
 }
 
-/// What is carried from block to block.
-struct State {
-    /// Masks of the first pair bytes of the block before, one per needle.
-    first: [u64; NEEDLES_MAX],
-    /// Mask of the backslashes of the block before.
-    slash: u64,
-    /// 1 where the first byte of the next block is escaped.
-    escaped: u64,
-    /// All ones inside a string.
-    inside: u64,
-    /// Bytes that must not stand where they stand.
-    bad: u64,
-    /// Bytes above ASCII.
-    high: u64,
-    depth: i64,
-    lowest: i64,
-    highest: i64,
-}
-
-impl State {
-    const fn new() -> Self {
-        Self {
-            first: [0; NEEDLES_MAX],
-            slash: 0,
-            escaped: 0,
-            inside: 0,
-            bad: 0,
-            high: 0,
-            depth: 0,
-            lowest: 0,
-            highest: 0,
-        }
-    }
-
-    /// The bytes of the block that are escaped, from the mask of its backslashes: those behind an
-    /// odd run of them. The subtraction carries along a run from its begin to its end, so that the
-    /// parity of both places decides (the method of simdjson, arXiv:1902.08318, section 3.1.1).
-    #[inline(always)]
-    fn escaped(&mut self, slash: u64) -> u64 {
-        if slash == 0 {
-            return std::mem::take(&mut self.escaped);
-        }
-        let begins = slash & !self.escaped;
-        let carried = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
-        let escaped = carried ^ (slash | self.escaped);
-        self.escaped = (carried & slash) >> 63;
-        escaped
-    }
-
-    #[inline(always)]
-    const fn verdict(&self) -> Found {
-        let is_whole = self.bad == 0
-            && self.high == 0
-            && self.inside == 0
-            && self.depth == 0
-            && self.lowest >= 0
-            && self.highest <= limits::EVENT_DEPTH_MAX as i64;
-        if is_whole { Found::Clean } else { Found::Suspect }
-    }
-}
-
-/// The body of every level: all full blocks, then the padded rest. `$Block` has `load`, `eq`,
-/// `below_space`, `high`, `lower`, `prefix_xor` and `prefetch`; the body stands in a function that
-/// has the features which those need.
+/// The body of every level, for `$N` needles. `$Block` has what the levels below have; the body
+/// stands in a function that has the features which those need.
+///
+/// ```text
+/// text   ├──64──┼──64──┼─ … ─┼──64──┼─ 0 to 63 ─┤
+/// filter   pairs that begin here … ─┤            the rest: two blocks counted from the end
+/// check    blocks … ────────────────┤ ├──64──────┤ the last one, bytes that were seen shifted out
+/// ```
 macro_rules! pass {
-    ($Block:ty, $kernel:expr, $payload:expr, $look:expr) => {{
+    ($Block:ty, $kernel:expr, $payload:expr, $N:expr, $ENVELOPE:expr) => {{
         let (kernel, payload): (&Kernel, &[u8]) = ($kernel, $payload);
+        let short;
+        let text: &[u8] = if payload.len() < SHORTEST {
+            short = padded(payload);
+            &short
+        } else {
+            payload
+        };
+        // The caller chose this function by the number of needles.
+        let Some(needles) = kernel.needles.first_chunk::<$N>() else { return Found::Candidate };
+        let mut pairs = [(<$Block>::splat(0), <$Block>::splat(0), 0_usize); $N];
+        for ((first, second, distance), needle) in pairs.iter_mut().zip(needles) {
+            *first = <$Block>::splat(needle.first);
+            *second = <$Block>::splat(needle.second);
+            *distance = needle.distance as usize % BLOCK;
+        }
         let mut state = State::new();
-        let (blocks, rest) = payload.as_chunks::<BLOCK>();
         let mut at = 0;
-        for bytes in blocks {
-            <$Block>::prefetch(payload, at);
-            step!($Block, kernel, payload, $look, state, bytes, at);
+        while at + SHORTEST <= text.len() {
+            prefetch(text, at);
+            // SAFETY: from `at` on, the text has two blocks.
+            let block = unsafe { <$Block>::load(text, at) };
+            let mut any = <$Block>::none();
+            for (first, second, distance) in &pairs {
+                // SAFETY: a distance is below one block, so this one ends within the second.
+                let behind = unsafe { <$Block>::load(text, at + distance) };
+                any = <$Block>::or_pair(any, (block, *first), (behind, *second));
+            }
+            if !$ENVELOPE {
+                // SAFETY: as above, for a distance of 1.
+                let behind = unsafe { <$Block>::load(text, at + 1) };
+                let (slash, u) = (<$Block>::splat(b'\\'), <$Block>::splat(b'u'));
+                any = <$Block>::or_pair(any, (block, slash), (behind, u));
+            }
+            if <$Block>::is_any(any) && kernel.finds(payload, at, BLOCK) {
+                return Found::Candidate;
+            }
+            if $ENVELOPE {
+                envelope!($Block, kernel, payload, state, block, at, 0);
+            }
             at += BLOCK;
         }
-        if !rest.is_empty() {
-            let mut last = [b' '; BLOCK];
-            for (place, byte) in last.iter_mut().zip(rest) {
-                *place = *byte;
-            }
-            step!($Block, kernel, payload, $look, state, &last, at);
+        // What is left is at least one block and less than two.
+        let end = text.len() - BLOCK;
+        // SAFETY: a text has at least two blocks, so one begins at `end - BLOCK` and one at `end`.
+        let (before, last) =
+            unsafe { (<$Block>::load(text, end - BLOCK), <$Block>::load(text, end)) };
+        let mut any = <$Block>::none();
+        for (first, second, distance) in &pairs {
+            // SAFETY: a distance is below one block, so both lie between `end - BLOCK` and `end`.
+            let (behind, begin) = unsafe {
+                (<$Block>::load(text, end - BLOCK + distance), <$Block>::load(text, end - distance))
+            };
+            any = <$Block>::or_pair(any, (before, *first), (behind, *second));
+            any = <$Block>::or_pair(any, (begin, *first), (last, *second));
         }
-        if $look == Look::Filter { Found::Clean } else { state.verdict() }
+        if !$ENVELOPE {
+            // SAFETY: as above, for a distance of 1.
+            let (behind, begin) =
+                unsafe { (<$Block>::load(text, end - BLOCK + 1), <$Block>::load(text, end - 1)) };
+            let (slash, u) = (<$Block>::splat(b'\\'), <$Block>::splat(b'u'));
+            any = <$Block>::or_pair(any, (before, slash), (behind, u));
+            any = <$Block>::or_pair(any, (begin, slash), (last, u));
+        }
+        if <$Block>::is_any(any) && kernel.finds(payload, end - BLOCK, SHORTEST) {
+            return Found::Candidate;
+        }
+        if !$ENVELOPE {
+            return Found::Clean;
+        }
+        // SAFETY: what is left is at least one block.
+        let block = unsafe { <$Block>::load(text, at) };
+        envelope!($Block, kernel, payload, state, block, at, 0);
+        at += BLOCK;
+        if at < text.len() {
+            envelope!($Block, kernel, payload, state, last, at, at - end);
+        }
+        state.verdict()
     }};
 }
 
-/// One block; leaves the function that it stands in with a candidate.
-macro_rules! step {
-    ($Block:ty, $kernel:expr, $payload:expr, $look:expr, $state:ident, $bytes:expr, $at:expr) => {{
-        let block = <$Block>::load($bytes);
-        let slash = block.eq(b'\\');
-        for (needle, before) in $kernel.needles.iter().zip(&mut $state.first) {
-            let first = block.eq(needle.first);
-            let second = block.eq(needle.second);
-            let carried = (first << needle.distance) | (*before >> (64 - needle.distance));
-            *before = first;
-            let mut pairs = second & carried;
-            while pairs != 0 {
-                if Kernel::is_literal(needle, $payload, $at + pairs.trailing_zeros() as usize) {
-                    return Found::Candidate;
-                }
-                pairs &= pairs - 1;
+/// The envelope of one block, which begins at `$at`, and the escapes in it. The lowest `$seen`
+/// bytes were looked at with the block before; behind the shift, bit 0 is the byte at `$at`. Leaves
+/// the function that it stands in with a candidate.
+macro_rules! envelope {
+    ($Block:ty, $kernel:expr, $payload:expr, $state:ident, $block:expr, $at:expr, $seen:expr) => {{
+        let block = $block;
+        let mut quotes = block.eq(b'"') >> $seen;
+        if block.has(b'\\') || !$state.is_plain() {
+            let slash = block.eq(b'\\') >> $seen;
+            let escapes = (block.eq(b'u') >> $seen) & ((slash << 1) | $state.slash);
+            if escapes != 0 && $kernel.is_any_hiding($payload, $at, escapes) {
+                return Found::Candidate;
             }
+            $state.slash = slash >> 63;
+            quotes &= !$state.escapes(slash);
         }
-        if slash | $state.slash != 0 {
-            let mut escapes = block.eq(b'u') & ((slash << 1) | ($state.slash >> 63));
-            $state.slash = slash;
-            while escapes != 0 {
-                if $kernel.is_hiding($payload, $at + escapes.trailing_zeros() as usize) {
-                    return Found::Candidate;
-                }
-                escapes &= escapes - 1;
-            }
+        let inside = <$Block>::prefix_xor(quotes) ^ $state.inside;
+        $state.inside = 0_u64.wrapping_sub(inside >> 63);
+        if block.has_odd() {
+            $state.high |= block.high() >> $seen;
+            let space = block.eq(b'\n') | block.eq(b'\r') | block.eq(b'\t');
+            $state.bad |= (block.below_space() >> $seen) & (inside | !(space >> $seen));
         }
-        if $look == Look::FilterAndEnvelope {
-            let quotes = block.eq(b'"') & !$state.escaped(slash);
-            let inside = <$Block>::prefix_xor(quotes) ^ $state.inside;
-            $state.inside = 0_u64.wrapping_sub(inside >> 63);
-            let control = block.below_space();
-            if control != 0 {
-                let space = block.eq(b'\n') | block.eq(b'\r') | block.eq(b'\t');
-                $state.bad |= control & (inside | !space);
-            }
-            $state.high |= block.high();
-            // `[` and `{`, `]` and `}` differ in one bit.
-            let lower = block.lower();
-            let opened = (lower.eq(b'{') & !inside).count_ones();
-            let closed = (lower.eq(b'}') & !inside).count_ones();
-            $state.depth += i64::from(opened) - i64::from(closed);
-            $state.lowest = $state.lowest.min($state.depth);
-            $state.highest = $state.highest.max($state.depth);
-        }
+        // `[` and `{`, `]` and `}` differ in one bit.
+        let lower = block.lower();
+        let opened = (lower.eq(b'{') >> $seen) & !inside;
+        let closed = (lower.eq(b'}') >> $seen) & !inside;
+        $state.brackets(opened, closed);
     }};
 }
 
-/// Eight machine words; bytes are compared one by one into the mask.
+/// Plain bytes, compared one by one into the mask.
 #[derive(Clone, Copy)]
 struct Portable([u8; BLOCK]);
 
 impl Portable {
-    const fn load(bytes: &[u8; BLOCK]) -> Self {
-        Self(*bytes)
+    /// Always found: this level loads with the bounds checked, and pads where nothing is.
+    ///
+    /// # Safety
+    /// None is needed; the other levels need it.
+    unsafe fn load(text: &[u8], at: usize) -> Self {
+        let block = text.get(at..).and_then(|rest| rest.first_chunk());
+        Self(block.copied().unwrap_or([b' '; BLOCK]))
     }
-    const fn prefetch(_payload: &[u8], _at: usize) {}
+    const fn splat(byte: u8) -> u8 {
+        byte
+    }
+    const fn none() -> u8 {
+        0
+    }
+    fn or_pair(any: u8, (block, first): (Self, u8), (behind, second): (Self, u8)) -> u8 {
+        let both = block.0.iter().zip(&behind.0);
+        both.fold(any, |any, (one, other)| any | u8::from(*one == first && *other == second))
+    }
+    const fn is_any(any: u8) -> bool {
+        any != 0
+    }
     fn mask(self, is_set: impl Fn(u8) -> bool) -> u64 {
         self.0.iter().rev().fold(0, |mask, byte| (mask << 1) | u64::from(is_set(*byte)))
     }
     fn eq(self, byte: u8) -> u64 {
         self.mask(|found| found == byte)
+    }
+    fn has(self, byte: u8) -> bool {
+        self.0.iter().fold(false, |has, found| has | (*found == byte))
+    }
+    fn has_odd(self) -> bool {
+        self.0.iter().fold(false, |has, found| has | !(b' '..0x80).contains(found))
     }
     fn below_space(self) -> u64 {
         self.mask(|found| found < b' ')
@@ -247,35 +277,28 @@ impl Portable {
     }
 }
 
-fn portable(kernel: &Kernel, payload: &[u8], look: Look) -> Found {
-    pass!(Portable, kernel, payload, look)
-}
+/// Nothing is asked for on this level.
+const fn prefetch(_text: &[u8], _at: usize) {}
 
-/// Bit *k* of the answer is the parity of bits 0 to *k*.
-const fn prefix_xor(mut mask: u64) -> u64 {
-    mask ^= mask << 1;
-    mask ^= mask << 2;
-    mask ^= mask << 4;
-    mask ^= mask << 8;
-    mask ^= mask << 16;
-    mask ^ (mask << 32)
+fn portable<const N: usize, const ENVELOPE: bool>(kernel: &Kernel, payload: &[u8]) -> Found {
+    pass!(Portable, kernel, payload, N, ENVELOPE)
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    //! The levels of x86-64.
+    //! The levels of x86-64: what a block can do on each.
 
     use std::arch::x86_64::*;
 
-    use super::{AHEAD, BLOCK, Found, Kernel, Look, State};
+    use super::{AHEAD, BLOCK, Found, Kernel, SHORTEST, State, padded};
 
     /// Asks for the bytes that will be looked at soon.
     #[inline(always)]
-    fn prefetch(payload: &[u8], at: usize) {
-        // SAFETY: a prefetch reads nothing and cannot fault, whatever the address is; SSE is part
-        // of the target.
+    fn prefetch(text: &[u8], at: usize) {
+        // SAFETY: a prefetch reads nothing and cannot fault, whatever the address is; SSE is part of
+        // the target.
         unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(payload.as_ptr().wrapping_add(at + AHEAD).cast());
+            _mm_prefetch::<_MM_HINT_T0>(text.as_ptr().wrapping_add(at + AHEAD).cast());
         }
     }
 
@@ -291,20 +314,49 @@ mod x86 {
     struct Avx512(__m512i);
 
     impl Avx512 {
-        #[inline(always)]
-        fn prefetch(payload: &[u8], at: usize) {
-            prefetch(payload, at);
+        /// # Safety
+        /// `at + BLOCK <= text.len()`
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        unsafe fn load(text: &[u8], at: usize) -> Self {
+            debug_assert!(at + BLOCK <= text.len(), "the caller promised it");
+            // SAFETY: the caller promises that the 64 bytes are there; no alignment is asked for.
+            Self(unsafe { _mm512_loadu_si512(text.as_ptr().add(at).cast()) })
         }
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
-        fn load(bytes: &[u8; BLOCK]) -> Self {
-            // SAFETY: the array holds the 64 bytes that are read; no alignment is asked for.
-            Self(unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) })
+        fn splat(byte: u8) -> Self {
+            Self(_mm512_set1_epi8(byte.cast_signed()))
+        }
+        #[inline(always)]
+        const fn none() -> u64 {
+            0
+        }
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        fn or_pair(any: u64, (block, first): (Self, Self), (behind, second): (Self, Self)) -> u64 {
+            let begins = _mm512_cmpeq_epi8_mask(block.0, first.0);
+            any | _mm512_mask_cmpeq_epi8_mask(begins, behind.0, second.0)
+        }
+        #[inline(always)]
+        const fn is_any(any: u64) -> bool {
+            any != 0
         }
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
         fn eq(self, byte: u8) -> u64 {
-            _mm512_cmpeq_epi8_mask(self.0, _mm512_set1_epi8(byte.cast_signed()))
+            _mm512_cmpeq_epi8_mask(self.0, Self::splat(byte).0)
+        }
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        fn has(self, byte: u8) -> bool {
+            self.eq(byte) != 0
+        }
+        /// Whether a byte is no printable ASCII and no DEL: as signed numbers, those are below space.
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        fn has_odd(self) -> bool {
+            _mm512_cmplt_epi8_mask(self.0, _mm512_set1_epi8(0x20)) != 0
         }
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
@@ -329,54 +381,102 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,pclmulqdq,popcnt,bmi1,bmi2")]
-    pub(super) fn avx512(kernel: &Kernel, payload: &[u8], look: Look) -> Found {
-        pass!(Avx512, kernel, payload, look)
+    pub(super) fn avx512<const N: usize, const ENVELOPE: bool>(
+        kernel: &Kernel,
+        payload: &[u8],
+    ) -> Found {
+        pass!(Avx512, kernel, payload, N, ENVELOPE)
     }
 
     #[derive(Clone, Copy)]
-    struct Avx2([__m256i; 2]);
+    struct Avx2(__m256i, __m256i);
 
     impl Avx2 {
-        #[inline(always)]
-        fn prefetch(payload: &[u8], at: usize) {
-            prefetch(payload, at);
-        }
+        /// # Safety
+        /// `at + BLOCK <= text.len()`
         #[inline]
         #[target_feature(enable = "avx2")]
-        fn load(bytes: &[u8; BLOCK]) -> Self {
-            let at: *const __m256i = bytes.as_ptr().cast();
-            // SAFETY: the array holds the two times 32 bytes that are read; no alignment is asked
+        unsafe fn load(text: &[u8], at: usize) -> Self {
+            debug_assert!(at + BLOCK <= text.len(), "the caller promised it");
+            // SAFETY: the caller promises that the two times 32 bytes are there; no alignment is asked
             // for.
-            Self(unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] })
+            unsafe {
+                let at: *const __m256i = text.as_ptr().add(at).cast();
+                Self(_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1)))
+            }
         }
         #[inline]
         #[target_feature(enable = "avx2")]
-        fn mask(halves: [__m256i; 2]) -> u64 {
-            let [low, high] =
-                halves.map(|half| u64::from(_mm256_movemask_epi8(half).cast_unsigned()));
+        fn splat(byte: u8) -> __m256i {
+            _mm256_set1_epi8(byte.cast_signed())
+        }
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn none() -> __m256i {
+            _mm256_setzero_si256()
+        }
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn or_pair(
+            any: __m256i,
+            (block, first): (Self, __m256i),
+            (behind, second): (Self, __m256i),
+        ) -> __m256i {
+            let low = _mm256_cmpeq_epi8(block.0, first);
+            let low = _mm256_and_si256(low, _mm256_cmpeq_epi8(behind.0, second));
+            let high = _mm256_cmpeq_epi8(block.1, first);
+            let high = _mm256_and_si256(high, _mm256_cmpeq_epi8(behind.1, second));
+            _mm256_or_si256(any, _mm256_or_si256(low, high))
+        }
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn is_any(any: __m256i) -> bool {
+            _mm256_movemask_epi8(any) != 0
+        }
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn mask(low: __m256i, high: __m256i) -> u64 {
+            let low = u64::from(_mm256_movemask_epi8(low).cast_unsigned());
+            let high = u64::from(_mm256_movemask_epi8(high).cast_unsigned());
             low | (high << 32)
         }
         #[inline]
         #[target_feature(enable = "avx2")]
         fn eq(self, byte: u8) -> u64 {
-            let byte = _mm256_set1_epi8(byte.cast_signed());
-            Self::mask(self.0.map(|half| _mm256_cmpeq_epi8(half, byte)))
+            let byte = Self::splat(byte);
+            Self::mask(_mm256_cmpeq_epi8(self.0, byte), _mm256_cmpeq_epi8(self.1, byte))
+        }
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn has(self, byte: u8) -> bool {
+            let byte = Self::splat(byte);
+            let low = _mm256_cmpeq_epi8(self.0, byte);
+            Self::is_any(_mm256_or_si256(low, _mm256_cmpeq_epi8(self.1, byte)))
+        }
+        /// As on the level above.
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn has_odd(self) -> bool {
+            let least = _mm256_min_epi8(self.0, self.1);
+            Self::is_any(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), least))
         }
         #[inline]
         #[target_feature(enable = "avx2")]
         fn below_space(self) -> u64 {
             let most = _mm256_set1_epi8(0x1f);
-            Self::mask(self.0.map(|half| _mm256_cmpeq_epi8(_mm256_max_epu8(half, most), most)))
+            let low = _mm256_cmpeq_epi8(_mm256_max_epu8(self.0, most), most);
+            Self::mask(low, _mm256_cmpeq_epi8(_mm256_max_epu8(self.1, most), most))
         }
         #[inline]
         #[target_feature(enable = "avx2")]
         fn high(self) -> u64 {
-            Self::mask(self.0)
+            Self::mask(self.0, self.1)
         }
         #[inline]
         #[target_feature(enable = "avx2")]
         fn lower(self) -> Self {
-            Self(self.0.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20))))
+            let bit = _mm256_set1_epi8(0x20);
+            Self(_mm256_or_si256(self.0, bit), _mm256_or_si256(self.1, bit))
         }
         #[inline]
         #[target_feature(enable = "pclmulqdq")]
@@ -386,8 +486,11 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,pclmulqdq,popcnt,bmi1,bmi2")]
-    pub(super) fn avx2(kernel: &Kernel, payload: &[u8], look: Look) -> Found {
-        pass!(Avx2, kernel, payload, look)
+    pub(super) fn avx2<const N: usize, const ENVELOPE: bool>(
+        kernel: &Kernel,
+        payload: &[u8],
+    ) -> Found {
+        pass!(Avx2, kernel, payload, N, ENVELOPE)
     }
 
     /// SSE2 is part of the target: nothing has to be detected.
@@ -395,17 +498,45 @@ mod x86 {
     struct Sse2([__m128i; 4]);
 
     impl Sse2 {
-        #[inline(always)]
-        fn prefetch(payload: &[u8], at: usize) {
-            prefetch(payload, at);
+        /// # Safety
+        /// `at + BLOCK <= text.len()`
+        #[inline]
+        #[target_feature(enable = "sse2")]
+        unsafe fn load(text: &[u8], at: usize) -> Self {
+            debug_assert!(at + BLOCK <= text.len(), "the caller promised it");
+            // SAFETY: the caller promises that the four times 16 bytes are there; no alignment is asked
+            // for.
+            unsafe {
+                let at: *const __m128i = text.as_ptr().add(at).cast();
+                Self([0, 1, 2, 3].map(|quarter| _mm_loadu_si128(at.add(quarter))))
+            }
         }
         #[inline]
         #[target_feature(enable = "sse2")]
-        fn load(bytes: &[u8; BLOCK]) -> Self {
-            let at: *const __m128i = bytes.as_ptr().cast();
-            // SAFETY: the array holds the four times 16 bytes that are read; no alignment is asked
-            // for.
-            Self(unsafe { [0, 1, 2, 3].map(|quarter| _mm_loadu_si128(at.add(quarter))) })
+        fn splat(byte: u8) -> __m128i {
+            _mm_set1_epi8(byte.cast_signed())
+        }
+        #[inline]
+        #[target_feature(enable = "sse2")]
+        fn none() -> __m128i {
+            _mm_setzero_si128()
+        }
+        #[inline]
+        #[target_feature(enable = "sse2")]
+        fn or_pair(
+            any: __m128i,
+            (block, first): (Self, __m128i),
+            (behind, second): (Self, __m128i),
+        ) -> __m128i {
+            block.0.iter().zip(&behind.0).fold(any, |any, (block, behind)| {
+                let begins = _mm_cmpeq_epi8(*block, first);
+                _mm_or_si128(any, _mm_and_si128(begins, _mm_cmpeq_epi8(*behind, second)))
+            })
+        }
+        #[inline]
+        #[target_feature(enable = "sse2")]
+        fn is_any(any: __m128i) -> bool {
+            _mm_movemask_epi8(any) != 0
         }
         #[inline]
         #[target_feature(enable = "sse2")]
@@ -418,8 +549,22 @@ mod x86 {
         #[inline]
         #[target_feature(enable = "sse2")]
         fn eq(self, byte: u8) -> u64 {
-            let byte = _mm_set1_epi8(byte.cast_signed());
+            let byte = Self::splat(byte);
             Self::mask(self.0.map(|quarter| _mm_cmpeq_epi8(quarter, byte)))
+        }
+        #[inline]
+        #[target_feature(enable = "sse2")]
+        fn has(self, byte: u8) -> bool {
+            let byte = Self::splat(byte);
+            let [a, b, c, d] = self.0.map(|quarter| _mm_cmpeq_epi8(quarter, byte));
+            Self::is_any(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))
+        }
+        /// As on the levels above; the smallest signed byte of several is no instruction of SSE2.
+        #[inline]
+        #[target_feature(enable = "sse2")]
+        fn has_odd(self) -> bool {
+            let [a, b, c, d] = self.0.map(|quarter| _mm_cmplt_epi8(quarter, _mm_set1_epi8(0x20)));
+            Self::is_any(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))
         }
         #[inline]
         #[target_feature(enable = "sse2")]
@@ -445,7 +590,10 @@ mod x86 {
     }
 
     #[target_feature(enable = "sse2")]
-    pub(super) fn sse2(kernel: &Kernel, payload: &[u8], look: Look) -> Found {
-        pass!(Sse2, kernel, payload, look)
+    pub(super) fn sse2<const N: usize, const ENVELOPE: bool>(
+        kernel: &Kernel,
+        payload: &[u8],
+    ) -> Found {
+        pass!(Sse2, kernel, payload, N, ENVELOPE)
     }
 }

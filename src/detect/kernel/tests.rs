@@ -1,7 +1,10 @@
+use std::sync::LazyLock;
+
 use proptest::strategy::Strategy as _;
 
 use super::levels::Level;
 use super::*;
+use crate::limits;
 
 /// The naive filter: the literal anywhere, or the escape of a byte that could hide it.
 fn naive_filter(literals: &[&[u8]], hides: impl Fn(u8) -> bool, payload: &[u8]) -> bool {
@@ -47,14 +50,25 @@ fn hides(byte: u8) -> bool {
     b"needle\\u0123456789abcdefABCDEF".contains(&byte)
 }
 
+/// A kernel for [`NEEDLES`] on every level.
+static KERNELS: LazyLock<Vec<Kernel>> = LazyLock::new(|| kernels(NEEDLES));
+
+fn kernels(literals: &[&[u8]]) -> Vec<Kernel> {
+    let kernel = Kernel::new(literals, hides).expect("these literals are of the right kind");
+    let levels = Level::available().into_iter();
+    levels.map(|level| Kernel { level, ..kernel.clone() }).collect()
+}
+
 /// Holds every level against the naive one.
-fn check(literals: &[&[u8]], payload: &[u8]) {
+fn check(payload: &[u8]) {
+    check_with(&KERNELS, NEEDLES, payload);
+}
+
+fn check_with(kernels: &[Kernel], literals: &[&[u8]], payload: &[u8]) {
     let candidate = naive_filter(literals, hides, payload);
     let whole = naive_envelope(payload);
-    for level in Level::available() {
-        let mut kernel =
-            Kernel::new(literals, hides).expect("these literals are of the right kind");
-        kernel.level = level;
+    for kernel in kernels {
+        let level = kernel.level;
         let filter = if candidate { Found::Candidate } else { Found::Clean };
         assert_eq!(kernel.scan(payload, Look::Filter), filter, "{level:?} {payload:?}");
         let both = match (candidate, whole) {
@@ -73,13 +87,13 @@ const NEEDLES: &[&[u8]] = &[b"needle.of_rare-bytes", b"zq"];
 fn a_literal_is_found_at_every_place_of_every_length() {
     for length in 0..=256 {
         let payload = vec![b'n'; length];
-        check(NEEDLES, &payload);
+        check(&payload);
         for needle in NEEDLES {
             for start in 0..=length.saturating_sub(needle.len()) {
                 let mut payload = payload.clone();
                 payload.splice(start..(start + needle.len()).min(length), needle.iter().copied());
                 payload.truncate(length);
-                check(NEEDLES, &payload);
+                check(&payload);
             }
         }
     }
@@ -94,10 +108,10 @@ fn an_escape_that_could_hide_a_literal_is_found_at_every_place() {
             let mut payload = vec![b' '; start];
             payload.extend(escape.as_bytes());
             for end in start..=payload.len() {
-                check(NEEDLES, &payload[..end]);
+                check(&payload[..end]);
             }
             payload.extend([b' '; 70]);
-            check(NEEDLES, &payload);
+            check(&payload);
         }
     }
 }
@@ -127,14 +141,14 @@ fn the_envelope_is_judged_alike_at_every_place() {
         for start in 0..130 {
             let mut payload = vec![b' '; start];
             payload.extend(piece.as_bytes());
-            check(NEEDLES, &payload);
+            check(&payload);
             payload.extend([b'\\'; 3]);
             payload.extend(piece.as_bytes());
-            check(NEEDLES, &payload);
+            check(&payload);
         }
     }
-    check(NEEDLES, "[".repeat(200).as_bytes());
-    check(NEEDLES, format!("{}{}", "[".repeat(60), "]".repeat(60)).as_bytes());
+    check("[".repeat(200).as_bytes());
+    check(format!("{}{}", "[".repeat(60), "]".repeat(60)).as_bytes());
 }
 
 proptest::proptest! {
@@ -151,7 +165,24 @@ proptest::proptest! {
             0..40,
         )
     ) {
-        check(NEEDLES, &pieces.concat());
+        check(&pieces.concat());
+    }
+}
+
+#[test]
+fn every_number_of_literals_finds_each_of_them_at_every_place() {
+    let all: [&[u8]; NEEDLES_MAX] = [b"first.literal", b"xy", b"the_third-one is long", b"4th"];
+    for count in 0..=NEEDLES_MAX {
+        let literals = &all[..count];
+        let kernels = kernels(literals);
+        for literal in all {
+            for start in (0..300).step_by(7) {
+                let mut payload = vec![b'.'; 300];
+                payload.splice(start..start, literal.iter().copied());
+                check_with(&kernels, literals, &payload);
+                check_with(&kernels, literals, &payload[..start + literal.len()]);
+            }
+        }
     }
 }
 

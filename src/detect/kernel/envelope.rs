@@ -1,0 +1,90 @@
+//! The check of the envelope in masks of 64 bits: what it carries from block to block. Safe code,
+//! the same for all levels; relies on each block's masks being given once, in order.
+
+use super::Found;
+use super::levels::BLOCK;
+use crate::limits;
+
+/// Every second bit, beginning with the second one.
+const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+
+/// What the envelope's check carries from block to block.
+pub(super) struct State {
+    /// 1 where the block before ended with a backslash.
+    pub(super) slash: u64,
+    /// 1 where the first byte of the next block is escaped.
+    escaped: u64,
+    /// All ones inside a string.
+    pub(super) inside: u64,
+    /// Bytes that must not stand where they stand.
+    pub(super) bad: u64,
+    /// Bytes above ASCII.
+    pub(super) high: u64,
+    depth: i64,
+    /// Negative once the depth was negative or too large at the end of a block.
+    range: i64,
+}
+
+impl State {
+    pub(super) const fn new() -> Self {
+        Self { slash: 0, escaped: 0, inside: 0, bad: 0, high: 0, depth: 0, range: 0 }
+    }
+
+    /// The bytes of the block that are escaped, from the mask of its backslashes: those behind an
+    /// odd run of them. The subtraction carries along a run from its begin to its end, so that the
+    /// parity of both places decides (the method of simdjson, arXiv:1902.08318, section 3.1.1).
+    #[inline(always)]
+    pub(super) const fn escapes(&mut self, slash: u64) -> u64 {
+        let begins = slash & !self.escaped;
+        let carried = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
+        let escaped = carried ^ (slash | self.escaped);
+        self.escaped = (carried & slash) >> 63;
+        escaped
+    }
+
+    /// Whether the block before ended without a backslash.
+    #[inline(always)]
+    pub(super) const fn is_plain(&self) -> bool {
+        self.slash == 0
+    }
+
+    #[inline(always)]
+    pub(super) fn brackets(&mut self, opened: u64, closed: u64) {
+        self.depth += i64::from(opened.count_ones()) - i64::from(closed.count_ones());
+        self.range |= self.depth | (limits::EVENT_DEPTH_MAX as i64 - self.depth);
+    }
+
+    #[inline(always)]
+    pub(super) const fn verdict(&self) -> Found {
+        let is_whole = self.bad == 0
+            && self.high == 0
+            && self.inside == 0
+            && self.depth == 0
+            && self.range >= 0;
+        if is_whole { Found::Clean } else { Found::Suspect }
+    }
+}
+
+/// Bit *k* of the answer is the parity of bits 0 to *k*.
+pub(super) const fn prefix_xor(mut mask: u64) -> u64 {
+    mask ^= mask << 1;
+    mask ^= mask << 2;
+    mask ^= mask << 4;
+    mask ^= mask << 8;
+    mask ^= mask << 16;
+    mask ^ (mask << 32)
+}
+
+/// Payloads that are shorter are padded to this length: so far does the filter look from the
+/// beginning of a block.
+pub(super) const SHORTEST: usize = 2 * BLOCK;
+
+/// `payload` with spaces behind it. Spaces can stand in a pair, but a literal is compared with the
+/// payload itself.
+pub(super) fn padded(payload: &[u8]) -> [u8; SHORTEST] {
+    let mut padded = [b' '; SHORTEST];
+    for (place, byte) in padded.iter_mut().zip(payload) {
+        *place = *byte;
+    }
+    padded
+}
