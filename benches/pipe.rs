@@ -10,6 +10,7 @@
     reason = "the yardstick is plain code; every bound stands beside it"
 )]
 
+#[expect(dead_code, reason = "each bench uses its part")]
 mod support;
 
 use std::fs::File;

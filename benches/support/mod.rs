@@ -98,7 +98,16 @@ pub fn cost_of_child(mut command: Command, meanwhile: impl FnOnce(&Child)) -> Co
 }
 
 fn children_seconds() -> f64 {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("this call has no failure");
+    seconds(UsageWho::RUSAGE_CHILDREN)
+}
+
+/// CPU time of this thread.
+pub fn thread_seconds() -> f64 {
+    seconds(UsageWho::RUSAGE_THREAD)
+}
+
+fn seconds(whose: UsageWho) -> f64 {
+    let usage = getrusage(whose).expect("this call has no failure");
     [usage.user_time(), usage.system_time()]
         .iter()
         .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::compile::Program;
+use super::index::Index;
 use super::kernel::{self, Found};
 use super::literal::Alternatives;
 use super::prefilter::{NoLiteral, Prefilter};
@@ -32,6 +33,7 @@ pub struct Detector {
     rules: Arc<RuleSet>,
     compiled: Box<[Compiled]>,
     prefilter: Prefilter,
+    index: Index,
     validate: Validate,
 }
 
@@ -54,7 +56,8 @@ impl Detector {
             .collect();
         let required = compiled.iter().map(|one| one.required.as_ref().map_err(|reason| *reason));
         let prefilter = Prefilter::new(required);
-        Self { rules, compiled, prefilter, validate }
+        let index = Index::new(compiled.iter().map(|one| &one.program));
+        Self { rules, compiled, prefilter, index, validate }
     }
 
     /// The rule set that this detector was compiled from.
@@ -145,8 +148,9 @@ impl Detector {
         arena: &'a Arena,
     ) -> impl Iterator<Item = RuleIndex> + 'a {
         // The scope is asked last: a rule holds rarely, so names are compared rarely.
-        self.compiled
-            .iter()
+        let selected = self.index.select(event, arena).iter();
+        selected
+            .filter_map(|at| self.compiled.get(*at as usize))
             .filter(move |one| one.program.holds_in(event, now, arena))
             .map(|one| one.rule)
             .filter(move |rule| self.covers(*rule, profile))

@@ -29,7 +29,10 @@
 //! each against the naive one.
 
 mod envelope;
+mod key;
 mod levels;
+
+use key::Values;
 
 /// What one pass found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +54,26 @@ pub enum Look {
     FilterAndEnvelope,
 }
 
-/// Most literals that one pass looks for: each costs two comparisons a block.
-pub const NEEDLES_MAX: usize = 4;
+/// Most literals and keys that one pass looks for: each costs two comparisons a block.
+pub const NEEDLES_MAX: usize = 8;
 
-/// A literal with the two of its bytes that are looked for.
+/// So many needles the levels are made for; the last needle is repeated up to the next size.
+const SIZES: [usize; 5] = [0, 1, 2, 4, NEEDLES_MAX];
+
+/// What a needle that was found means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// A candidate.
+    Literal,
+    /// A candidate where one of the kernel's values stands behind it.
+    Key,
+}
+
+/// A literal or a key, with the two of its bytes that are looked for.
 #[derive(Clone, Debug)]
 struct Needle {
-    literal: Box<[u8]>,
+    text: Box<[u8]>,
+    meaning: Meaning,
     first: u8,
     second: u8,
     /// Distance from the first byte to the second, 1 to 63.
@@ -69,7 +85,10 @@ struct Needle {
 /// Literals, compiled for the pass.
 #[derive(Clone, Debug)]
 pub struct Kernel {
+    /// As many as one of [`SIZES`].
     needles: Box<[Needle]>,
+    /// The values that make a candidate behind a key.
+    values: Values,
     /// For each byte: whether `\u00hh` of it makes a candidate.
     hides: Box<[bool; 256]>,
     level: levels::Level,
@@ -81,16 +100,35 @@ impl Kernel {
     /// literals are not of that kind.
     #[must_use]
     pub fn new(literals: &[&[u8]], hides: impl Fn(u8) -> bool) -> Option<Self> {
-        if literals.len() > NEEDLES_MAX {
-            return None;
+        Self::with_keys(literals, &[], &[], hides)
+    }
+
+    /// As [`Kernel::new`]; one of `values` behind one of `keys` makes a candidate as well. Keys are
+    /// of the same kind as literals and count as such.
+    #[must_use]
+    pub fn with_keys(
+        literals: &[&[u8]],
+        keys: &[&[u8]],
+        values: &[&[u8]],
+        hides: impl Fn(u8) -> bool,
+    ) -> Option<Self> {
+        let literals = literals.iter().map(|literal| Needle::new(literal, Meaning::Literal));
+        let keys = keys.iter().map(|key| Needle::new(key, Meaning::Key));
+        let mut needles: Vec<Needle> = literals.chain(keys).collect::<Option<_>>()?;
+        let size = *SIZES.iter().find(|size| **size >= needles.len())?;
+        if let Some(last) = needles.last().cloned() {
+            needles.resize(size, last);
         }
-        let needles: Option<Box<[Needle]>> =
-            literals.iter().map(|literal| Needle::new(literal)).collect();
         let mut table = Box::new([false; 256]);
         for (byte, entry) in (0_u8..=255).zip(table.iter_mut()) {
             *entry = hides(byte);
         }
-        Some(Self { needles: needles?, hides: table, level: levels::Level::detect() })
+        Some(Self {
+            needles: needles.into(),
+            values: values.iter().map(|value| Box::from(*value)).collect(),
+            hides: table,
+            level: levels::Level::detect(),
+        })
     }
 
     /// Looks at every byte of `payload` once. Allocates nothing.
@@ -99,14 +137,14 @@ impl Kernel {
         levels::scan(self, payload, look)
     }
 
-    /// Whether a literal whose pair begins in the `length` bytes from `at` on is there, or an escape
-    /// that could hide one. Called where something looked like it.
+    /// Whether a needle whose pair begins in the `length` bytes from `at` on makes a candidate, or an
+    /// escape that could hide one. Called where something looked like it.
     #[cold]
     #[inline(never)]
     fn finds(&self, payload: &[u8], at: usize, length: usize) -> bool {
         let rest = payload.get(at..).unwrap_or_default();
         let begins = || memchr::memchr_iter(b'\\', rest).take_while(|begin| *begin < length);
-        self.needles.iter().any(|needle| needle.is_in(payload, at, length))
+        self.needles.iter().any(|needle| needle.is_met(&self.values, payload, at, length))
             || begins().any(|begin| self.is_hiding(rest.get(begin + 1..).unwrap_or_default()))
     }
 
@@ -136,7 +174,7 @@ impl Kernel {
 
 impl Needle {
     /// The needle with the pair that a usual event holds the most rarely.
-    fn new(literal: &[u8]) -> Option<Self> {
+    fn new(literal: &[u8], meaning: Meaning) -> Option<Self> {
         if !literal.is_ascii() {
             return None;
         }
@@ -160,18 +198,30 @@ impl Needle {
             second: pair.second,
             distance: u32::try_from(pair.distance).ok()?,
             first_at: pair.first_at,
-            literal: literal.into(),
+            text: literal.into(),
+            meaning,
         })
     }
 
-    /// Whether the literal is in `payload`, with the first byte of its pair among the `length` bytes
-    /// from `at` on.
-    fn is_in(&self, payload: &[u8], at: usize, length: usize) -> bool {
+    /// Whether the text is in `payload` and means a candidate, with the first byte of its pair among
+    /// the `length` bytes from `at` on.
+    fn is_met(&self, values: &Values, payload: &[u8], at: usize, length: usize) -> bool {
         let from = at.saturating_sub(self.first_at);
-        let to = (at + length).saturating_sub(self.first_at) + self.literal.len() - 1;
+        let to = (at + length).saturating_sub(self.first_at) + self.text.len() - 1;
         let part = payload.get(from..to.min(payload.len())).unwrap_or_default();
-        let mut windows = part.windows(self.literal.len());
-        windows.any(|window| window.first() == self.literal.first() && *window == *self.literal)
+        let found = part
+            .windows(self.text.len())
+            .enumerate()
+            .filter(|(_, window)| window.first() == self.text.first() && **window == *self.text);
+        let mut places = found.map(|(place, _)| from + place);
+        match self.meaning {
+            Meaning::Literal => places.next().is_some(),
+            Meaning::Key => places.any(|place| {
+                let before = place.checked_sub(1).and_then(|before| payload.get(before));
+                let behind = payload.get(place + self.text.len()..).unwrap_or_default();
+                key::may_begin(before) && key::may_hold(values, behind)
+            }),
+        }
     }
 }
 

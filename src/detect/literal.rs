@@ -9,11 +9,13 @@
 //! A text that could also spell a number gives none: the number may be written in another way
 //! (`5`, `5.0`, `0.5e1`).
 
+use std::ops::Deref;
+
 use super::compile::{Clause, Program, StepKind};
 use super::matcher::Matcher;
 use super::number::can_spell_a_number;
 use super::prefilter::NoLiteral;
-use crate::event::{FieldPath, may_be_derived};
+use crate::event::{FieldPath, keys_of, may_be_derived};
 
 /// A shorter literal stands in every other record.
 const LITERAL_BYTES_MIN: usize = 3;
@@ -21,8 +23,25 @@ const LITERAL_BYTES_MIN: usize = 3;
 /// Behind this length, longer literals are not searched any faster or found any more rarely.
 const LENGTH_THAT_COUNTS: usize = 24;
 
+/// A run of bytes that a record must hold.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Literal {
+    bytes: Box<[u8]>,
+    /// Where the run is a whole value that stands behind one of few keys: those. Else none, and it
+    /// may stand anywhere.
+    pub(super) keys: &'static [&'static str],
+}
+
+impl Deref for Literal {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Literals of which a record must hold at least one, each unique.
-pub(super) type Alternatives = Vec<Box<[u8]>>;
+pub(super) type Alternatives = Vec<Literal>;
 
 /// The literals of which a record must hold at least one for `program` to hold for an event in it.
 pub(super) fn required(program: &Program) -> Result<Alternatives, NoLiteral> {
@@ -37,7 +56,9 @@ fn of_step(program: &Program, at: usize) -> Result<Alternatives, NoLiteral> {
             for operand in program.operands(at) {
                 all.extend(of_step(program, operand)?);
             }
-            Ok(without_covered(all))
+            all.sort();
+            all.dedup();
+            Ok(all)
         }
         Some(StepKind::Not) => Err(NoLiteral::Negation),
         Some(StepKind::Nested(_)) => of_step(program, at + 1),
@@ -90,16 +111,22 @@ fn of_clause(name: &FieldPath, matcher: &Matcher) -> Result<Alternatives, NoLite
         return Err(NoLiteral::Derived);
     }
     let pieces: Vec<&str> = match matcher {
-        Matcher::Equals { text, .. } | Matcher::Reads(text) => vec![text],
+        Matcher::Equals { text, .. } => {
+            let bytes = longest_run(std::iter::once(&**text))?;
+            let is_whole = bytes.len() == text.len();
+            return Ok(vec![Literal { bytes, keys: if is_whole { keys_of(name) } else { &[] } }]);
+        }
+        Matcher::Reads(text) => vec![text],
         Matcher::Like(pattern) => pattern.pieces().iter().map(String::as_str).collect(),
         // The other kinds have no text, as was seen above; patterns of the query DSL come here.
         Matcher::Glob(glob) => {
             let pieces = glob.as_pieces().ok_or(NoLiteral::ManySpellings)?;
-            return longest_run(pieces.iter().map(String::as_str)).map(|run| vec![run]);
+            let bytes = longest_run(pieces.iter().map(String::as_str))?;
+            return Ok(vec![Literal { bytes, keys: &[] }]);
         }
         _ => return Err(NoLiteral::ManySpellings),
     };
-    longest_run(pieces.into_iter()).map(|run| vec![run])
+    longest_run(pieces.into_iter()).map(|bytes| vec![Literal { bytes, keys: &[] }])
 }
 
 fn has_no_text(matcher: &Matcher) -> Option<NoLiteral> {

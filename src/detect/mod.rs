@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod prefilter;
 mod check;
 mod evaluate;
+mod index;
 pub mod detector;
 mod near;
 pub mod explain;

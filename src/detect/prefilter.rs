@@ -11,7 +11,10 @@
 //!
 //! A record that is no candidate can hit no rule. One rule without literals makes every record a
 //! candidate. Up to a few literals, the kernel's one pass answers this and looks at the envelope
-//! on the way; with more, one search for all literals and one for escapes do.
+//! on the way. With more, that pass looks for the keys that they stand behind instead, where each of
+//! them is the whole value of a field with few keys (`event.action`): then the bytes of the keys, `"`
+//! and `.` are under 2 as well, and a record is a candidate by 1 only where one of the values stands
+//! behind a key. With others, one search for all literals and one for escapes do.
 //!
 //! # Why that is enough
 //!
@@ -34,11 +37,13 @@
 //! of which is under 2: the rule costs no candidates in practice, while "any backslash" would make
 //! most records candidates.
 
+use std::collections::BTreeSet;
+
 use aho_corasick::{AhoCorasick, packed};
 use memchr::memmem::Finder;
 
 use super::compile::Program;
-use super::kernel::{Found, Kernel, Look};
+use super::kernel::{Found, Kernel, Look, NEEDLES_MAX};
 use super::literal::{self, Alternatives};
 
 /// Why a rule has no literal that every record which it can hit must hold. A set with such a rule
@@ -85,7 +90,7 @@ pub(super) struct Prefilter {
 enum Search {
     /// Some rule has no literal.
     Everything,
-    /// Few literals, or no rule at all: one pass for everything.
+    /// Few literals or keys, or no rule at all: one pass for everything.
     Kernel(Kernel),
     /// One pass for all, with vector instructions.
     Packed(packed::Searcher),
@@ -105,10 +110,31 @@ impl Prefilter {
                 Err(_) => return Self::with(Search::Everything, [0; 4]),
             }
         }
-        let all = literal::without_covered(all);
-        let escaped = all.iter().flat_map(|literal| literal.iter().copied());
-        let escapes = set(escaped.chain(*b"\\u0123456789abcdefABCDEF"));
-        Self::with(search(&all, escapes), escapes)
+        let few = literal::without_covered(all.clone());
+        if few.len() > NEEDLES_MAX
+            && let Some(keyed) = Self::by_keys(&all)
+        {
+            return keyed;
+        }
+        let escapes = escapes(few.iter().map(|literal| &**literal));
+        Self::with(search(&few, escapes), escapes)
+    }
+
+    /// A prefilter that looks for keys and the values behind them, where there are few of both keys
+    /// and literals that stand behind none.
+    fn by_keys(all: &Alternatives) -> Option<Self> {
+        let (keyed, others): (Alternatives, Alternatives) =
+            all.iter().cloned().partition(|literal| !literal.keys.is_empty());
+        let others = literal::without_covered(others);
+        let keys: BTreeSet<&[u8]> =
+            keyed.iter().flat_map(|literal| literal.keys).map(|key| key.as_bytes()).collect();
+        let keys: Vec<&[u8]> = keys.into_iter().collect();
+        let values: Vec<&[u8]> = keyed.iter().map(|literal| &**literal).collect();
+        let others: Vec<&[u8]> = others.iter().map(|literal| &**literal).collect();
+        let texts = values.iter().chain(&others).chain(&keys).copied();
+        let escapes = escapes(texts.chain([b"\".".as_slice()]));
+        let kernel = Kernel::with_keys(&others, &keys, &values, |byte| holds(&escapes, byte))?;
+        Some(Self::with(Search::Kernel(kernel), escapes))
     }
 
     fn with(search: Search, escapes: [u64; 4]) -> Self {
@@ -143,6 +169,11 @@ impl Prefilter {
     fn is_escape(&self, byte: u8) -> bool {
         holds(&self.escapes, byte)
     }
+}
+
+/// The bytes whose escapes could hide one of `texts`.
+fn escapes<'t>(texts: impl Iterator<Item = &'t [u8]>) -> [u64; 4] {
+    set(texts.flatten().copied().chain(*b"\\u0123456789abcdefABCDEF"))
 }
 
 fn search(all: &Alternatives, escapes: [u64; 4]) -> Search {

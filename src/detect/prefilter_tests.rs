@@ -31,7 +31,7 @@ fn the_rarest_piece_of_what_must_be_there_is_required() {
     check("event.dataset:okta.system and event.action:some.action", &["some.action"]);
     check("event.action:short and event.action:much.longer.text", &["much.longer.text"]);
     check("event.action:(one.b or two.b or three)", &["one.b", "three", "two.b"]);
-    check("event.action:(user.mfa or user.mfa.factor)", &["user.mfa"]);
+    check("event.action:(user.mfa or user.mfa.factor)", &["user.mfa", "user.mfa.factor"]);
     check("event.action:user.*.factor.*ed", &[".factor."]);
     check("okta.actor.display_name:\"a \\\"quoted\\\" name\"", &["quoted"]);
     check("okta.actor.display_name:\"path/to/somewhere\"", &["somewhere"]);

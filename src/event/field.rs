@@ -106,6 +106,19 @@ pub fn may_be_derived(path: &FieldPath) -> bool {
     name.contains('*') || DERIVED.iter().any(touches)
 }
 
+/// The names under which JSON holds the values of `path`, where they are known and few: the last
+/// part of its own name, and what Okta calls it. Every text that is found at `path` is the value of
+/// a member whose name is one of these or ends with a dot and one of these, or stands in an array
+/// that is. Empty where nothing is promised.
+#[must_use]
+pub fn keys_of(path: &FieldPath) -> &'static [&'static str] {
+    match path.name() {
+        "event.action" => &["action", "eventType"],
+        "okta.event_type" => &["event_type", "eventType"],
+        _ => &[],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

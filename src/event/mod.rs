@@ -31,7 +31,7 @@ mod time;
 use std::ops::ControlFlow;
 
 pub use decode::{DecodeFault, Decoded, Scratch, SkipReason, TopicProfile, decode};
-pub use field::{FieldPath, may_be_derived, visit_members};
+pub use field::{FieldPath, keys_of, may_be_derived, visit_members};
 pub use shape::Shape;
 pub use time::of as time_of;
 pub use types::{FieldType, FieldTypes};

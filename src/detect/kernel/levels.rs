@@ -72,8 +72,8 @@ macro_rules! by_size {
             (1, Look::FilterAndEnvelope) => level::<1, true>($kernel, $payload),
             (2, Look::Filter) => level::<2, false>($kernel, $payload),
             (2, Look::FilterAndEnvelope) => level::<2, true>($kernel, $payload),
-            (3, Look::Filter) => level::<3, false>($kernel, $payload),
-            (3, Look::FilterAndEnvelope) => level::<3, true>($kernel, $payload),
+            (4, Look::Filter) => level::<4, false>($kernel, $payload),
+            (4, Look::FilterAndEnvelope) => level::<4, true>($kernel, $payload),
             (_, Look::Filter) => level::<NEEDLES_MAX, false>($kernel, $payload),
             (_, Look::FilterAndEnvelope) => level::<NEEDLES_MAX, true>($kernel, $payload),
         }

@@ -171,8 +171,8 @@ proptest::proptest! {
 
 #[test]
 fn every_number_of_literals_finds_each_of_them_at_every_place() {
-    let all: [&[u8]; NEEDLES_MAX] = [b"first.literal", b"xy", b"the_third-one is long", b"4th"];
-    for count in 0..=NEEDLES_MAX {
+    let all: [&[u8]; 5] = [b"first.literal", b"xy", b"the_third-one is long", b"4th", b"No 5"];
+    for count in 0..=all.len() {
         let literals = &all[..count];
         let kernels = kernels(literals);
         for literal in all {
@@ -195,4 +195,33 @@ fn literals_of_the_wrong_kind_are_refused() {
     assert!(!is_taken(&[b""]));
     assert!(!is_taken(&["é!".as_bytes()]));
     assert!(!is_taken(&[b"ab".as_slice(); NEEDLES_MAX + 1]));
+}
+
+#[test]
+fn a_key_is_a_candidate_where_one_of_the_values_is_behind_it() {
+    let keys: [&[u8]; 2] = [b"eventType", b"action"];
+    let kernel = Kernel::with_keys(&[b"zq"], &keys, &[b"a.b", b"c.d"], |byte| byte == b'n');
+    let kernel = kernel.expect("these texts are of the right kind");
+    for level in Level::available() {
+        let kernel = Kernel { level, ..kernel.clone() };
+        let check = |text: &str, is_candidate: bool| {
+            for start in 0..140 {
+                for rest in [0, 3, 90] {
+                    let payload = format!("{}{text}{}", " ".repeat(start), " ".repeat(rest));
+                    for look in [Look::Filter, Look::FilterAndEnvelope] {
+                        let found = kernel.scan(payload.as_bytes(), look);
+                        assert_eq!(found == Found::Candidate, is_candidate, "{level:?} {payload}");
+                    }
+                }
+            }
+        };
+        check(r#"{"eventType":"a.b"}"#, true);
+        check(r#"{"event.action" : "c.d"}"#, true);
+        check(r#"{"message":"{\"eventType\":\"c.d\"}"}"#, true);
+        check(r#"{"eventType":"a.bc"}"#, false);
+        check(r#"{"legacyeventType":"a.b"}"#, false);
+        check(r#"{"transaction":"a.b","action":null}"#, false);
+        check(r#"{"eventType":"x","zq":1}"#, true);
+        check(r#"{"eve\u006etType":"x"}"#, true);
+    }
 }
