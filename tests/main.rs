@@ -17,6 +17,7 @@ mod kafka_embedded;
 mod oracle;
 mod pipe;
 mod rules;
+mod shapes;
 mod support;
 mod telemetry;
 mod wire;
