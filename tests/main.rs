@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod dispositions;
 mod docs;
+mod elastic;
 mod house;
 #[cfg(feature = "kafka")]
 mod kafka_embedded;
