@@ -1,7 +1,8 @@
 //! The compiled evaluator against the naive one, over generated queries × generated documents.
 //!
-//! `PROPTEST_CASES` sets the number of cases; each judges every query of a handful on every
-//! document of a handful, and judges twice: the program, and what explains it.
+//! A case judges every query of a handful on every document of a handful, and judges twice: the
+//! program, and what explains it. The cases of one run are more than a million pairs;
+//! `PROPTEST_CASES=10000 cargo test --lib oracle_tests` judges sixteen million.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json};
@@ -211,11 +212,25 @@ fn compiled(root: Node, types: &FieldTypes) -> (Query, Program) {
     (query, program)
 }
 
+/// Queries and documents of one case.
+const HANDFUL: usize = 40;
+
+/// Cases for a million pairs, unless the environment asks for another number.
+fn a_million_pairs() -> ProptestConfig {
+    let cases = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default().cases,
+        None => 1_000_000_u32.div_ceil((HANDFUL * HANDFUL) as u32),
+    };
+    ProptestConfig::with_cases(cases)
+}
+
 proptest! {
+    #![proptest_config(a_million_pairs())]
+
     #[test]
     fn the_compiled_evaluator_agrees_with_the_naive_one(
-        trees in proptest::collection::vec(tree(), 16),
-        documents in proptest::collection::vec(members(), 16),
+        trees in proptest::collection::vec(tree(), HANDFUL),
+        documents in proptest::collection::vec(members(), HANDFUL),
     ) {
         let types = types();
         let queries: Vec<_> = trees.into_iter().map(|root| compiled(root, &types)).collect();
