@@ -67,7 +67,8 @@ fn who_did_it() {
     for user in ["client.user", "source.user"] {
         check(actor, user, json!({"id": "00u1", "full_name": "Homer", "name": "homer"}));
     }
-    check(actor, "user", json!({"full_name": "Homer", "name": "homer"}));
+    check(actor, "user", json!({"email": "homer@x.org", "full_name": "Homer", "name": "homer"}));
+    absent(r#""actor":{"alternateId":"homer"}"#, "user.email");
     check(actor, "related.user", json!(["Homer", "homer"]));
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Facts<'s> {
     categories: Option<Value<'s>>,
     types: Option<Value<'s>>,
     user_name: Option<Value<'s>>,
+    user_email: Option<Value<'s>>,
     address: Option<Value<'s>>,
     related_user: Option<Value<'s>>,
     target: Option<Value<'s>>,
@@ -53,6 +54,7 @@ impl<'s> Facts<'s> {
             categories: class.map(|class| Value::Array(class.categories)),
             types: class.and_then(|class| class.types_in(arena)),
             user_name,
+            user_email: actor_login.and_then(|login| each_text(arena, login, email)),
             address: member(parts.client, "ipAddress")
                 .and_then(|value| each_text(arena, value, address)),
             related_user: unique(arena, names),
@@ -76,6 +78,7 @@ impl<'s> Facts<'s> {
             Fact::Category => self.categories,
             Fact::Type => self.types,
             Fact::UserName => self.user_name,
+            Fact::UserEmail => self.user_email,
             Fact::Address => self.address,
             Fact::RelatedAddress => self.address.map(|address| listed(self.arena, address)),
             Fact::RelatedUser => self.related_user,

@@ -48,6 +48,8 @@ pub(super) enum Fact {
     Type,
     /// What stands before the `@` of the actor's login.
     UserName,
+    /// The actor's login, where it is an e-mail address.
+    UserEmail,
     /// The client's address, where it is one.
     Address,
     /// The client's address as a list.
@@ -115,6 +117,7 @@ pub(super) const EVENT: &[Field] = &[
     object(
         "user",
         &[
+            fact("email", Fact::UserEmail),
             copy("full_name", Part::Actor, "displayName"),
             fact("name", Fact::UserName),
             object(
