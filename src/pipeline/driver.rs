@@ -438,7 +438,7 @@ impl Running {
         self.exchange.set(judge);
         self.exceptions = exceptions;
         let (rules, sha256) = (rules.rules().len(), rules.sha256());
-        tracing::info!(why, rules, sha256, "rules and exceptions are in force");
+        tracing::info!(why, rules, sha256, "rules and exceptions were read again");
     }
 
     /// Begins the end: workers take nothing more, drain, commit and close.

@@ -12,7 +12,7 @@ use super::broker::Broker;
 use super::stage::{RULE_FILE, Setup, Stage, folder};
 use super::{DEADLINE, Events, broker, ended_with, ids};
 
-const IN_FORCE: &str = "rules and exceptions are in force";
+const IN_FORCE: &str = "the worker judges by the new rules";
 
 /// A folder of rules as Kubernetes mounts a ConfigMap: files are links through `..data`.
 struct Mounted(PathBuf);

@@ -94,6 +94,8 @@ fn steps(mut worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
             publisher.publish(&mut worker, shift, Due::Now);
             publisher.judge = Arc::clone(&judge);
             worker.set_judge(judge);
+            let sha256 = publisher.judge.rules().sha256();
+            tracing::info!(worker = shift.index, sha256, "the worker judges by the new rules");
         }
         let step = worker.step(clock.monotonic());
         let over = matches!(step, Step::Ended(_));
