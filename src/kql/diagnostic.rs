@@ -35,6 +35,35 @@ pub fn place(text: &str, at: usize) -> Place {
     }
 }
 
+/// Most characters of a query's line that a fault shows: a line may have some 64 KiB.
+const SHOWN_CHARACTERS_MAX: usize = 160;
+
+/// The part of a line that is shown: all of a line that people write, of longer ones what stands
+/// around the fault.
+struct Shown {
+    text: String,
+    /// Where the fault stands in it, in characters from 0.
+    column: usize,
+}
+
+impl Shown {
+    fn of(line: &str, column: usize) -> Self {
+        let count = line.chars().count();
+        if count <= SHOWN_CHARACTERS_MAX {
+            return Self { text: line.to_owned(), column };
+        }
+        let first = column.saturating_sub(SHOWN_CHARACTERS_MAX / 2);
+        let end = (first + SHOWN_CHARACTERS_MAX).min(count);
+        let (before, behind) =
+            (if first > 0 { "…" } else { "" }, if end < count { "…" } else { "" });
+        let part: String = line.chars().skip(first).take(SHOWN_CHARACTERS_MAX).collect();
+        Self {
+            text: format!("{before}{part}{behind}"),
+            column: column - first + before.chars().count(),
+        }
+    }
+}
+
 impl Diagnostic {
     /// The fault as people read it: message, the line it stands on with the span underlined, hint.
     /// `line_offset` is added to line numbers: how many lines of a file stand before the query.
@@ -50,18 +79,21 @@ impl Diagnostic {
         let line = text.lines().nth(place.line - 1).unwrap_or_default();
         let number = (place.line + line_offset).to_string();
         let margin = " ".repeat(number.len());
-        // Tabs are kept in front of the marks, so that both lines stand alike.
-        let indent: String = line
-            .chars()
-            .take(place.column - 1)
-            .map(|symbol| if symbol == '\t' { '\t' } else { ' ' })
-            .collect();
         let marked = text.get(self.span.start..self.span.end).unwrap_or_default();
         let length = marked.lines().next().map_or(0, |first| first.chars().count()).max(1);
+        let shown = Shown::of(line, place.column - 1);
+        // Tabs are kept in front of the marks, so that both lines stand alike.
+        let indent: String = shown
+            .text
+            .chars()
+            .take(shown.column)
+            .map(|symbol| if symbol == '\t' { '\t' } else { ' ' })
+            .collect();
+        let marks = "^".repeat(length.min(SHOWN_CHARACTERS_MAX));
         let mut out = format!("{} (line {number}, column {})\n", self.message, place.column);
         let _ = writeln!(out, "{margin} |");
-        let _ = writeln!(out, "{number} | {line}");
-        let _ = writeln!(out, "{margin} | {indent}{}", "^".repeat(length));
+        let _ = writeln!(out, "{number} | {}", shown.text);
+        let _ = writeln!(out, "{margin} | {indent}{marks}");
         if let Some(hint) = &self.hint {
             let _ = writeln!(out, "{margin} = hint: {hint}");
         }

@@ -161,6 +161,23 @@ fn a_fault_is_shown_on_its_line() {
     assert!(shown.contains("12 | \tb:not x\n   | \t  ^"), "{shown}");
 }
 
+#[test]
+fn of_a_long_line_a_fault_shows_what_stands_around_it() {
+    let text = format!("{}a:not x{}", "b:1 or ".repeat(500), " or b:1".repeat(500));
+    let faults = parse(&text).expect_err("a fault");
+    let shown = faults[0].render(&text, 0);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines[0].ends_with("(line 1, column 3503)"), "{shown}");
+    assert!(lines[2].starts_with("1 | …") && lines[2].ends_with('…'), "{shown}");
+    let column = |line: &str, what: &str| {
+        line.find(what).and_then(|at| line.get(..at)).map(|before| before.chars().count())
+    };
+    assert_eq!(column(lines[2], "not x"), column(lines[3], "^"), "{shown}");
+    let whole = "(".repeat(1_000_000);
+    let faults = parse(&whole).expect_err("past the limit");
+    assert!(faults[0].render(&whole, 0).chars().count() < 1000);
+}
+
 fn patterns() -> impl Strategy<Value = Pattern> {
     let piece = prop_oneof![
         "[a-z.@0-9]{0,6}",
