@@ -113,7 +113,7 @@ impl Admin {
     /// Kafka's own tool for quotas, users and the like.
     pub fn alter(&self, arguments: &[&str]) -> Result<(), String> {
         let head = ["--bootstrap-server", &self.brokers, "--alter"];
-        java::run("kafka.admin.ConfigCommand", &[&head, arguments].concat()).map(drop)
+        java::run("org.apache.kafka.tools.ConfigCommand", &[&head, arguments].concat()).map(drop)
     }
 }
 

@@ -115,9 +115,11 @@ fn outage(broker: &Broker, name: &str, long: Duration) -> Result<String, String>
     broker.node.kill()?;
     let not_ready = stage.wait_until_not_ready(NOT_READY_WITHIN);
     let said_after = down_at.elapsed();
-    let (_, small) = stage.memory()?;
     let logged = stage.logged().lines().count();
-    let alive = watch(&mut stage, long.saturating_sub(down_at.elapsed()));
+    // What was at work a moment ago settles first.
+    let settled = watch(&mut stage, long / 4);
+    let (_, small) = stage.memory()?;
+    let alive = settled.and_then(|()| watch(&mut stage, long - long / 4));
     let lines = stage.logged().lines().count() - logged;
     let (_, later) = stage.memory()?;
     broker.node.start()?;
@@ -129,7 +131,7 @@ fn outage(broker: &Broker, name: &str, long: Duration) -> Result<String, String>
     if lines > lines_most {
         return Err(format!("{lines} lines logged in {lasted:?}:\n{}", stage.logged()));
     }
-    if later > small + 16 {
+    if later > small + 8 {
         return Err(format!("memory grew from {small} to {later} MiB"));
     }
     plan.seeded(7).send()?;

@@ -230,9 +230,7 @@ fn one(
 /// client library inflates some of 33 MB no more.
 fn bombs(brokers: &str, stage: &mut Stage, name: &str, records: usize) -> Result<String, String> {
     const RECORDS: usize = 24;
-    let mut payload = vec![b' '; MEBIBYTE];
-    payload.splice(0..1, *b"{");
-    payload.push(b'}');
+    let payload = blank_record();
     let kinds = ["gzip", "snappy", "lz4", "zstd"];
     let mut offset = i64::try_from(records).map_err(|fault| fault.to_string())?;
     let mut slowest = Duration::ZERO;
@@ -252,8 +250,16 @@ fn bombs(brokers: &str, stage: &mut Stage, name: &str, records: usize) -> Result
     Ok(format!("{} bombs of {RECORDS} MiB, the slowest took {slowest:.1?}", kinds.len()))
 }
 
+/// A mebibyte of nothing between two brackets.
+pub fn blank_record() -> Vec<u8> {
+    let mut payload = vec![b' '; MEBIBYTE];
+    payload.splice(0..1, *b"{");
+    payload.push(b'}');
+    payload
+}
+
 /// A producer of large batches.
-fn producer(brokers: &str, compression: &str) -> Result<BaseProducer, String> {
+pub fn producer(brokers: &str, compression: &str) -> Result<BaseProducer, String> {
     ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("message.max.bytes", "200000000")
