@@ -42,7 +42,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Records judged.
+    /// Records judged, step by step; what came of them is counted a moment later.
     #[must_use]
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
@@ -59,8 +59,6 @@ impl Totals {
     }
 
     fn add(&self, tally: &Tally) {
-        let records = tally.topics.iter().map(|topic| topic.records()).sum();
-        self.records.fetch_add(records, Ordering::Relaxed);
         self.alerts.fetch_add(tally.delivered.len() as u64, Ordering::Relaxed);
         self.dead_letters.fetch_add(tally.dead_letters_all(), Ordering::Relaxed);
     }
@@ -98,6 +96,9 @@ fn steps(mut worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
             tracing::info!(worker = shift.index, sha256, "the worker judges by the new rules");
         }
         let step = worker.step(clock.monotonic());
+        if let Step::Went(taken) = step {
+            shift.totals.records.fetch_add(taken as u64, Ordering::Relaxed);
+        }
         let over = matches!(step, Step::Ended(_));
         publisher.publish(&mut worker, shift, if over { Due::Now } else { Due::InTime });
         if let Step::Ended(ending) = step {
