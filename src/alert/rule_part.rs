@@ -7,13 +7,16 @@ use crate::rule::Rule;
 /// Keys of a rule file that Kibana keeps under a flat key of their own. Whatever else a file says
 /// stands in `kibana.alert.rule.parameters`, as it does in Kibana.
 const FLAT_KEYS: [&str; 6] = [
+    "exceptions_list",
     "risk_score_mapping",
     "rule_name_override",
     "severity_mapping",
     "timeline_id",
     "timeline_title",
-    "to",
 ];
+
+/// Keys that are written on their own, and not again among the parameters.
+const WRITTEN: [&str; 4] = ["index", "language", "query", "to"];
 
 /// The prepared members of one rule's alerts.
 #[derive(Debug)]
@@ -55,6 +58,9 @@ fn short(json: &mut Json, rule: &Rule) {
     json.tree(&rule.threat);
     json.text_member("kibana.alert.rule.interval", &rule.interval);
     json.text_member("kibana.alert.rule.from", &rule.from);
+    // Kibana's default.
+    let to = rule.extra.get("to").and_then(serde_json::Value::as_str).unwrap_or("now");
+    json.text_member("kibana.alert.rule.to", to);
     if let Some(max_signals) = rule.max_signals {
         json.integer_member("kibana.alert.rule.max_signals", max_signals.into());
     }
@@ -87,7 +93,7 @@ fn long(json: &mut Json, rule: &Rule) {
     json.text_member("language", "kuery");
     json.texts_member("index", &rule.index);
     for (name, value) in rule.extra.iter().filter(|(name, _)| !is_flat(name)) {
-        if !matches!(name.as_str(), "query" | "language" | "index") {
+        if !WRITTEN.contains(&name.as_str()) {
             json.key(name);
             json.tree(value);
         }
