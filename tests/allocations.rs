@@ -4,6 +4,12 @@
 //! A target of its own, because the allocator that counts serves the whole program, and without the
 //! usual runner, whose threads allocate as well. Relies on nothing running beside `main`.
 
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: this target has a runner of its own, which the lints do not recognise"
+)]
+
 use std::alloc::System;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
