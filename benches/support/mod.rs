@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use ouzel::generate::{Generator, Options};
@@ -72,7 +72,7 @@ pub fn corpus(options: &Options, megabytes: u64) -> Corpus {
 pub struct Cost {
     pub cpu_seconds: f64,
     pub wall_seconds: f64,
-    /// The largest resident set of any child so far, in MB.
+    /// The largest resident set, in MB, as far as it was seen.
     pub resident_megabytes: f64,
 }
 
@@ -87,14 +87,28 @@ pub fn cost_of_child(mut command: Command, meanwhile: impl FnOnce(&Child)) -> Co
     let started = Instant::now();
     let mut child = command.spawn().expect("the child can be started");
     meanwhile(&child);
-    let status = child.wait().expect("a child can be waited for");
+    let mut resident_megabytes = 0.0;
+    let status = loop {
+        resident_megabytes = resident(&child).unwrap_or(resident_megabytes);
+        match child.try_wait().expect("a child can be waited for") {
+            Some(status) => break status,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
     assert!(status.success(), "{command:?} ended with {status}");
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("this call has no failure");
     Cost {
         cpu_seconds: children_seconds() - before,
         wall_seconds: started.elapsed().as_secs_f64(),
-        resident_megabytes: usage.max_rss() as f64 / 1024.0,
+        resident_megabytes,
     }
+}
+
+/// The largest resident set of a child that runs. (What is said of all children together would
+/// count those that were started for other reasons.)
+fn resident(child: &Child) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok().map(|kilobytes: f64| kilobytes / 1024.0)
 }
 
 fn children_seconds() -> f64 {
