@@ -28,6 +28,10 @@ use ouzel::source::lines::{LinesInput, LinesSource, Terminator};
 use sha2::{Digest, Sha256};
 use support::{Corpus, Plan, corpus, median, thread_seconds};
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const RULE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
 const RATES: [u16; 5] = [0, 1, 10, 100, 1000];
@@ -51,8 +55,8 @@ fn main() {
     for ((permille, own), corpus) in RATES.iter().zip(&spent).zip(&corpora) {
         let ratio = median(own.iter().zip(&none).map(|(own, none)| own / none));
         let by_event = median(own.iter().copied());
-        let by_alert = median(own.iter().zip(&none).map(|(own, none)| own - none))
-            / (f64::from(*permille) / 1000.0);
+        let rate = f64::from(*permille) / 1000.0;
+        let by_alert = median(own.iter().zip(&none).map(|(own, none)| own - none)) / rate;
         println!(
             "  {:>5.1} %   {:>6.2} us an event   {ratio:.2} of none   {by_alert:>6.2} us an alert   ({} events)",
             f64::from(*permille) / 10.0,

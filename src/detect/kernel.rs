@@ -32,6 +32,8 @@ mod envelope;
 mod key;
 mod levels;
 
+use memchr::memmem::Finder;
+
 use key::Values;
 
 /// What one pass found.
@@ -73,6 +75,7 @@ enum Meaning {
 #[derive(Clone, Debug)]
 struct Needle {
     text: Box<[u8]>,
+    finder: Finder<'static>,
     meaning: Meaning,
     first: u8,
     second: u8,
@@ -199,6 +202,7 @@ impl Needle {
             distance: u32::try_from(pair.distance).ok()?,
             first_at: pair.first_at,
             text: literal.into(),
+            finder: Finder::new(literal).into_owned(),
             meaning,
         })
     }
@@ -209,11 +213,7 @@ impl Needle {
         let from = at.saturating_sub(self.first_at);
         let to = (at + length).saturating_sub(self.first_at) + self.text.len() - 1;
         let part = payload.get(from..to.min(payload.len())).unwrap_or_default();
-        let found = part
-            .windows(self.text.len())
-            .enumerate()
-            .filter(|(_, window)| window.first() == self.text.first() && **window == *self.text);
-        let mut places = found.map(|(place, _)| from + place);
+        let mut places = self.finder.find_iter(part).map(|place| from + place);
         match self.meaning {
             Meaning::Literal => places.next().is_some(),
             Meaning::Key => places.any(|place| {
