@@ -51,11 +51,22 @@ fn taken_apart<'s>(reader: &mut Reader<'_, 's>, member: &Member<'s>) -> Value<'s
     let Value::Text(text) = member.value else { return member.value };
     let arena = reader.arena;
     let object = match member.name {
-        "behaviors" | "risk" => reader.embedded(text).or_else(|| pairs(arena, text)),
+        // JSON is only tried on what can be some: a reader that refuses the pairs would allocate
+        // its error, for each event.
+        "behaviors" | "risk" if is_like_json(text) => {
+            reader.embedded(text).or_else(|| pairs(arena, text))
+        }
+        "behaviors" | "risk" => pairs(arena, text),
         "logOnlySecurityData" => reader.embedded(text),
         _ => None,
     };
     object.and_then(|object| tree::pruned(arena, object)).unwrap_or(member.value)
+}
+
+/// Whether a text begins as a JSON object does: a bracket, then a name or nothing.
+fn is_like_json(text: &str) -> bool {
+    let inner = text.trim_start().strip_prefix('{').map(str::trim_start);
+    inner.is_some_and(|inner| inner.starts_with(['"', '}']))
 }
 
 /// The object that `{name=value, name=value}` is. A piece without `=` goes on with the value before
