@@ -39,7 +39,7 @@ faults: install ## every fault against a real Apache Kafka, within the hour (SEE
 	OUZEL_FAULTS=1 $(if $(SEED),OUZEL_FAULT_SEED=$(SEED)) $(if $(ROWS),OUZEL_FAULT_ROWS=$(ROWS)) $(CARGO) test --locked --test kafka
 
 docs: ## the documentation of the source, every link right
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --locked --no-deps --document-private-items
 
 stack: ## the compose stack and the Prometheus files, as far as they can be checked without running
 	@tests/stack.sh

@@ -112,7 +112,7 @@ pub struct InputTable {
     pub group: Option<String>,
     /// The group protocol: classic (cooperative-sticky) or consumer (KIP-848).
     pub protocol: Option<GroupProtocol>,
-    /// Static membership: worker i of this instance is <instance_id>-<i>.
+    /// Static membership: worker i of this instance is `<instance_id>-<i>`.
     pub instance_id: Option<String>,
     /// Where a group without offsets begins: earliest, latest or a time (RFC 3339).
     pub start: Option<String>,

@@ -3,7 +3,7 @@
 //! The types are plain data without behaviour of their own; [`super::tree`] keeps their promises
 //! (names unique, never dotted).
 
-/// One JSON value, borrowed from an [`Arena`].
+/// One JSON value, borrowed from an [`Arena`](super::Arena).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'s> {
     /// JSON `null`.

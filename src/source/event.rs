@@ -18,7 +18,7 @@ pub enum SourceEvent {
     /// group was joined and that there is nothing to take (yet).
     Assigned(Vec<Partition>),
     /// These partitions are to be given back: the source lends no more of them and keeps them
-    /// until [`Source::release`], so that their outputs can be drained and committed before.
+    /// until [`Source::release`](super::Source::release), so that their outputs can be drained and committed before.
     Revoked(Vec<Partition>),
     /// These partitions are gone already: drop their state, commit nothing, then release.
     Lost(Vec<Partition>),
