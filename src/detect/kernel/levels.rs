@@ -1,6 +1,7 @@
 //! The levels of the pass: AVX-512, AVX2, SSE2 and portable, chosen once at run time.
 //!
-//! The only file of this crate with `unsafe`: vector loads at places that the body has checked,
+//! One of the two files of this crate with `unsafe` (the other is `kafka/commit_queue.rs`): vector
+//! loads at places that the body has checked,
 //! and calls of functions that need a feature which was detected. All levels run the same body. In
 //! masks of 64 bits, bit *k* stands for byte *k* of the block.
 
