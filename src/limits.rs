@@ -114,3 +114,21 @@ pub const OUTPUT_SLOW: Duration = Duration::from_secs(15);
 /// How much longer than its own time-out the client may take to say how a delivery ended; after
 /// that an open record is a fault of the program.
 pub const OUTPUT_REPORT_SLACK: Duration = Duration::from_secs(30);
+
+/// Most ranges of one list in a document of the ledger of coverage: a partition that is read in
+/// order has one. Past it offsets are counted and no longer named, so that a document stays below
+/// 150 KB, well below what a broker takes by default.
+pub const LEDGER_RANGES_MAX: usize = 1000;
+
+/// Largest document of the ledger that is read, in bytes; what is written is a tenth of it.
+pub const LEDGER_DOCUMENT_BYTES_MAX: usize = 1 << 20;
+
+/// Most documents of the ledger that wait for their topic or file; the oldest hours are given up
+/// first. A thousand partitions for ten hours, some tens of MB.
+pub const LEDGER_DOCUMENTS_MAX: usize = 10_000;
+
+/// Most documents that `coverage` reads: a hundred partitions, a year of hours.
+pub const LEDGER_DOCUMENTS_READ_MAX: usize = 1_000_000;
+
+/// Most places of a log that `coverage` looks at to see whether a record stands there.
+pub const LEDGER_PROBES_MAX: usize = 1000;

@@ -143,4 +143,6 @@ pub struct PartitionView<'a> {
     pub watermark: Option<i64>,
     /// The time stamp of the record at the watermark, or of the last one where all are finished.
     pub watermark_timestamp: Option<Timestamp>,
+    /// Records before the watermark that were finished since the partition was assigned.
+    pub finished: u64,
 }

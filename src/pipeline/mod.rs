@@ -19,6 +19,7 @@
 pub mod input;
 pub mod offsets;
 pub mod partitions;
+pub mod ledger;
 mod trouble;
 pub mod state;
 #[cfg(test)]

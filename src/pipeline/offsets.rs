@@ -27,6 +27,8 @@ struct Entry {
     /// When it was opened, on the monotonic clock.
     opened: Duration,
     timestamp: Option<Timestamp>,
+    /// Records that were taken before it.
+    before: u64,
 }
 
 /// What a delivery did to its record.
@@ -47,6 +49,8 @@ pub struct Offsets {
     next: Option<i64>,
     /// The time stamp of the last record that was taken.
     last: Option<Timestamp>,
+    /// Records that were taken.
+    taken: u64,
     /// Ascending by offset.
     open: VecDeque<Entry>,
 }
@@ -63,12 +67,14 @@ impl Offsets {
         debug_assert!(self.is_ahead(offset), "offsets ascend");
         self.next = Some(offset.saturating_add(1));
         self.last = timestamp;
+        self.taken += 1;
     }
 
     /// A record with `outputs` (at least 1) was taken at `now`.
     pub fn open(&mut self, offset: i64, outputs: u32, timestamp: Option<Timestamp>, now: Duration) {
+        let before = self.taken;
         self.clean(offset, timestamp);
-        self.open.push_back(Entry { offset, outputs, opened: now, timestamp });
+        self.open.push_back(Entry { offset, outputs, opened: now, timestamp, before });
     }
 
     /// One output of the record at `offset` was delivered.
@@ -90,6 +96,12 @@ impl Offsets {
     #[must_use]
     pub fn watermark(&self) -> Option<i64> {
         self.open.front().map(|entry| entry.offset).or(self.next)
+    }
+
+    /// How many records before the watermark were taken: all of them are finished.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.open.front().map_or(self.taken, |entry| entry.before)
     }
 
     /// The time stamp of the record at the watermark, or of the last one where all are finished.
@@ -169,6 +181,25 @@ mod tests {
     }
 
     #[test]
+    fn records_are_counted_up_to_the_watermark_and_not_beyond() {
+        let mut offsets = Offsets::default();
+        let finished = |offsets: &Offsets| (offsets.watermark(), offsets.finished());
+        assert_eq!(finished(&offsets), (None, 0));
+        offsets.clean(4, None);
+        offsets.clean(9, None);
+        assert_eq!(finished(&offsets), (Some(10), 2));
+        offsets.open(12, 1, None, Duration::ZERO);
+        offsets.clean(13, None);
+        offsets.open(14, 1, None, Duration::ZERO);
+        offsets.clean(15, None);
+        assert_eq!(finished(&offsets), (Some(12), 2));
+        offsets.delivered(14);
+        assert_eq!(finished(&offsets), (Some(12), 2));
+        offsets.delivered(12);
+        assert_eq!(finished(&offsets), (Some(16), 6));
+    }
+
+    #[test]
     fn nothing_is_finished_twice() {
         check(&[Delivered(1, Progress::Unknown)], None, 0);
         let finished = Delivered(1, Progress::Finished);
@@ -186,6 +217,7 @@ mod tests {
         assert_eq!(offsets.open_since(), Some(Duration::from_secs(20)));
         assert_eq!(offsets.watermark_timestamp(), Some(Timestamp::from_millis(2)));
         offsets.delivered(2);
+        assert_eq!(offsets.finished(), 2);
         assert_eq!(offsets.open_since(), None);
     }
 }

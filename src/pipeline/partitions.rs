@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::input::{Owner, PartitionView};
+use super::ledger::Closed;
 use super::offsets::Offsets;
 use crate::record::Position;
 use crate::source::Partition;
@@ -22,6 +23,8 @@ pub struct Partitions {
     index: HashMap<Arc<str>, HashMap<i32, u32>>,
     /// The slot found last: records come in runs of one partition.
     last: usize,
+    /// Readings that ended, until somebody asks.
+    closed: Vec<Closed>,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,7 @@ impl Partitions {
             if let Some(known) = self.slots.get_mut(slot)
                 && known.stage == Stage::Draining
             {
+                self.closed.push(known.closed(None));
                 known.begin();
             }
             return;
@@ -93,6 +97,7 @@ impl Partitions {
             self.index.remove(&partition.topic);
         }
         if let Some(gone) = self.slots.get_mut(slot as usize) {
+            self.closed.push(gone.closed(None));
             gone.begin();
             gone.stage = Stage::Vacant;
             self.free.push(slot);
@@ -117,10 +122,11 @@ impl Partitions {
         (slot.stage == Stage::Owned).then_some((owner, &mut slot.offsets))
     }
 
-    /// Begins another assignment of the same partition: what is open is forgotten.
-    pub fn restart(&mut self, owner: Owner) -> Owner {
+    /// Begins another assignment of the same partition, at `offset`: what is open is forgotten.
+    pub fn restart(&mut self, owner: Owner, offset: i64) -> Owner {
         match self.slots.get_mut(owner.slot()) {
             Some(slot) if slot.epoch == owner.epoch => {
+                self.closed.push(slot.closed(Some(offset)));
                 slot.begin();
                 Owner { epoch: slot.epoch, ..owner }
             }
@@ -168,12 +174,18 @@ impl Partitions {
         }
     }
 
+    /// The readings that have ended since this was asked last, in order.
+    pub fn take_closed(&mut self) -> Vec<Closed> {
+        std::mem::take(&mut self.closed)
+    }
+
     /// Every partition that is owned or draining.
     pub fn views(&self) -> impl Iterator<Item = PartitionView<'_>> {
         self.present().map(|slot| PartitionView {
             partition: &slot.partition,
             watermark: slot.offsets.watermark(),
             watermark_timestamp: slot.offsets.watermark_timestamp(),
+            finished: slot.offsets.finished(),
         })
     }
 
@@ -203,6 +215,16 @@ impl Slot {
         self.stage = Stage::Owned;
         self.offsets = Offsets::default();
         self.requested = None;
+    }
+
+    /// How the present reading ended.
+    fn closed(&self, again_from: Option<i64>) -> Closed {
+        Closed {
+            partition: self.partition.clone(),
+            watermark: self.offsets.watermark(),
+            finished: self.offsets.finished(),
+            again_from,
+        }
     }
 
     fn due(&mut self) -> Option<(Partition, i64)> {

@@ -18,6 +18,7 @@
 use std::time::Duration;
 
 pub use super::input::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, Ticket};
+use super::ledger::Closed;
 use super::offsets::{Offsets, Progress};
 use super::partitions::Partitions;
 use super::trouble::Trouble;
@@ -95,7 +96,7 @@ impl State {
             owner
         } else {
             self.rewinds += 1;
-            self.partitions.restart(owner)
+            self.partitions.restart(owner, position.offset)
         };
         Some(Ticket { owner, offset: position.offset })
     }
@@ -340,6 +341,17 @@ impl State {
     /// Every partition that is owned or draining.
     pub fn partitions(&self) -> impl Iterator<Item = PartitionView<'_>> {
         self.partitions.views()
+    }
+
+    /// The readings of partitions that have ended since this was asked last, in order.
+    pub fn take_closed(&mut self) -> Vec<Closed> {
+        self.partitions.take_closed()
+    }
+
+    /// The partition of `owner`, unless its assignment is over.
+    #[must_use]
+    pub fn partition(&self, owner: Owner) -> Option<&Partition> {
+        self.partitions.name(owner)
     }
 
     /// How often a partition was read again from before what had been taken, since asked last.

@@ -10,12 +10,15 @@
 //! that the sink has no room for waits here, the source is paused, and both are polled on; nothing
 //! is ever dropped.
 
+mod books;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::judge::{AnotherForm, Judge};
 use super::kept::{Kept, Payload};
+use super::ledger::{Ledger, What};
 use super::note::{Note, Prepared};
 use super::outputs::{Met, Outputs, Sent, Trial};
 use super::state::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, State, Ticket};
@@ -87,6 +90,8 @@ struct Desk<K> {
     effects: Vec<Effect>,
     /// The latest wall-clock time that is known: suppression groups close by it.
     wall: Timestamp,
+    /// Of what is covered, where one is kept.
+    ledger: Option<Ledger>,
 }
 
 /// What is looked up once per assignment and not per record.
@@ -112,6 +117,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
             outputs: Outputs::default(),
             effects: Vec::new(),
             wall: Timestamp::default(),
+            ledger: None,
         };
         let updates_at = Duration::ZERO;
         Self { source, desk, options, effects: Vec::new(), updates_at, ended: None }
@@ -133,6 +139,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
         if now >= self.updates_at {
             self.updates_at = now + UPDATES_EVERY;
             self.desk.post(self.desk.judge.updates(self.desk.wall));
+            self.desk.settle();
         }
         while let Some(event) = self.source.event() {
             self.desk.event(event);
@@ -152,6 +159,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
         });
         self.desk.poll_sink();
         self.carry_out();
+        self.desk.close_readings();
         self.desk.tally.rewinds += self.desk.state.take_rewinds();
         match &mut self.ended {
             None => Step::Went(taken),
@@ -294,6 +302,7 @@ impl<K: Sink> Desk<K> {
                 self.apply(Input::Assigned(&partitions));
                 self.rebalanced(RebalanceKind::Assigned, partitions);
             }
+            SourceEvent::Began(positions, began) => self.begun(&positions, began),
             SourceEvent::Revoked(partitions) => {
                 self.apply(Input::Revoked(&partitions));
                 self.rebalanced(RebalanceKind::Revoked, partitions);
@@ -359,7 +368,7 @@ impl<K: Sink> Desk<K> {
     /// Inspects the record, counts it, and prepares what it owes; where it owes anything, it is
     /// kept.
     fn judge_record(&mut self, record: &Record<'_>, ticket: Ticket) -> Option<Arc<Kept>> {
-        let Self { judge, scratch, tally, lanes, prepared, .. } = self;
+        let Self { judge, scratch, tally, lanes, prepared, ledger, state, .. } = self;
         let lane = lane(lanes, ticket.owner, record, judge, tally)?;
         let verdict = judge.detector().inspect(record, &lane.profile, scratch);
         if let Some(topic) = tally.topics.get_mut(lane.topic) {
@@ -370,8 +379,15 @@ impl<K: Sink> Desk<K> {
         verdict.events.iter().for_each(|event| tally.event(event.shape));
         match verdict.outcome {
             Outcome::Clean => {}
-            Outcome::Skipped(reason) => tally.skip(reason),
+            Outcome::Skipped(reason) => {
+                tally.skip(reason);
+                books::note(ledger, state, ticket, What::Skipped(reason.name()));
+            }
             Outcome::Hits | Outcome::Unreadable(_) => {
+                if let Outcome::Unreadable(fault) = verdict.outcome {
+                    let what = What::DeadLettered(fault.reason());
+                    books::note(ledger, state, ticket, what);
+                }
                 judge.prepare(record, &verdict, tally, prepared);
             }
         }
@@ -419,7 +435,10 @@ impl<K: Sink> Desk<K> {
             Note::Notice => self.tally.notices += 1,
             Note::Update => self.tally.updates += 1,
             Note::Audit(_) => {}
-            Note::DeadLetter(letter) => self.tally.dead_letter(letter.cause),
+            Note::DeadLetter(letter) => {
+                self.tally.dead_letter(letter.cause);
+                self.unsent(open.ticket, letter.cause);
+            }
         }
         if open.history.trouble == Met::Trouble {
             self.apply(Input::Recovered);
@@ -484,6 +503,7 @@ impl<K: Sink> Desk<K> {
                 self.tally.dead_letter(cause);
                 let trouble = open.history.trouble;
                 drop(self.outputs.take(token));
+                self.unsent(ticket, cause);
                 if trouble == Met::Trouble {
                     self.apply(Input::Recovered);
                 }

@@ -11,12 +11,24 @@ pub struct Partition {
     pub partition: i32,
 }
 
+/// Why the reading of a partition begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Began {
+    /// It was assigned: it begins where the group stands.
+    Assigned,
+    /// The offset that was due does not exist (any more): it begins at another one.
+    Reset,
+}
+
 /// What a source says besides records.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceEvent {
     /// These partitions may be taken from; the source has begun to. An empty list says that the
     /// group was joined and that there is nothing to take (yet).
     Assigned(Vec<Partition>),
+    /// Partitions that were assigned just now begin at these offsets, whether or not a record stands
+    /// there. A source that does not know says nothing.
+    Began(Vec<(Partition, i64)>, Began),
     /// These partitions are to be given back: the source lends no more of them and keeps them
     /// until [`Source::release`](super::Source::release), so that their outputs can be drained and committed before.
     Revoked(Vec<Partition>),

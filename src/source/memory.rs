@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{CommitMode, Partition, Source, SourceError, SourceEvent};
+use super::{Began, CommitMode, Partition, Source, SourceError, SourceEvent};
 use crate::record::{Header, Headers, Position, Record, Timestamp};
 
 /// One record, owned.
@@ -83,6 +83,8 @@ pub struct MemorySource {
     ends: bool,
     ended: bool,
     released: Vec<Partition>,
+    /// Where partitions go on once they are released: their records were deleted.
+    resetting: BTreeMap<Partition, i64>,
 }
 
 impl MemorySource {
@@ -109,6 +111,19 @@ impl MemorySource {
         }
     }
 
+    /// Deletes the records of a partition before `first`, as retention does. A reader that is not
+    /// there yet loses the partition, and reads on at `first` once it has let go of it.
+    pub fn delete_before(&mut self, partition: &Partition, first: i64) {
+        if let Some(log) = self.logs.get_mut(partition) {
+            log.records.retain(|(offset, _)| *offset >= first);
+            log.end = log.end.max(first);
+        }
+        if self.assigned.get(partition).is_some_and(|reader| reader.position < first) {
+            self.lose(std::slice::from_ref(partition));
+            self.resetting.insert(partition.clone(), first);
+        }
+    }
+
     /// Sets the time at which the next records are received.
     pub const fn set_received(&mut self, time: Timestamp) {
         self.received = time;
@@ -116,12 +131,15 @@ impl MemorySource {
 
     /// Assigns partitions: they begin at what was committed.
     pub fn assign(&mut self, partitions: &[Partition]) {
+        let mut begin = Vec::new();
         for partition in partitions {
             let log = self.logs.entry(partition.clone()).or_default();
             let position = log.committed.unwrap_or_default();
             self.assigned.insert(partition.clone(), Assigned { position, lends: Lends::Yes });
+            begin.push((partition.clone(), position));
         }
         self.events.push_back(SourceEvent::Assigned(partitions.to_vec()));
+        self.events.push_back(SourceEvent::Began(begin, Began::Assigned));
     }
 
     /// Revokes partitions: they wait for their release.
@@ -299,6 +317,12 @@ impl Source for MemorySource {
     fn release(&mut self, partitions: &[Partition]) -> Result<(), SourceError> {
         for partition in partitions {
             self.assigned.remove(partition);
+            if let Some(position) = self.resetting.remove(partition) {
+                self.assigned.insert(partition.clone(), Assigned { position, lends: Lends::Yes });
+                self.events.push_back(SourceEvent::Assigned(vec![partition.clone()]));
+                let begin = vec![(partition.clone(), position)];
+                self.events.push_back(SourceEvent::Began(begin, Began::Reset));
+            }
         }
         self.released.extend_from_slice(partitions);
         Ok(())

@@ -16,7 +16,7 @@ pub mod memory;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-pub use event::{CommitMode, Partition, SourceError, SourceEvent};
+pub use event::{Began, CommitMode, Partition, SourceError, SourceEvent};
 
 use crate::record::Record;
 

@@ -15,7 +15,7 @@ use super::membership::{Leave, Step};
 use super::{Flow, KafkaSource, client_error, start};
 use crate::kafka::TopicPartition;
 use crate::kafka::context::Rebalance;
-use crate::source::{Partition, SourceError, SourceEvent};
+use crate::source::{Began, Partition, SourceError, SourceEvent};
 
 /// How long until a question that the cluster did not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -107,7 +107,8 @@ impl KafkaSource {
         self.joined = true;
         self.unconfirmed.extend(positions.commit);
         let step = self.membership.begin(&positions.begin);
-        self.take_steps([step])
+        let began = SourceEvent::Began(positions.begin, Began::Assigned);
+        self.take_steps([step, Step::Say(began)])
     }
 
     /// Finds the partitions whose offset does not exist (any more), and resets them to the oldest

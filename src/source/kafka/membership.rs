@@ -4,7 +4,7 @@
 //! group: assign ─▶ Assign ─(start positions found)─▶ owned ─▶ event Assigned
 //! group: revoke ─▶ event Revoked ─ worker drains, commits, releases ─▶ Unassign (the answer)
 //! group: lost   ─▶ event Lost ──── worker drops state, releases ────▶ Unassign (the answer)
-//! offset out of range ─▶ event Lost ─ worker releases ─▶ Restart ─▶ event Assigned
+//! offset out of range ─▶ event Lost ─ worker releases ─▶ Restart ─▶ events Assigned, Began
 //! ```
 //!
 //! Every question of the group is answered exactly once, also one about nothing; the group waits
@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kafka::TopicPartition;
-use crate::source::{Partition, SourceEvent};
+use crate::source::{Began, Partition, SourceEvent};
 
 /// What the source is to do next, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,8 +134,9 @@ impl Membership {
                 self.owned.insert(partition.clone(), owned);
             }
             let names = restart.iter().map(|(partition, _)| partition.clone()).collect();
-            steps.push(Step::Restart(restart));
+            steps.push(Step::Restart(restart.clone()));
             steps.push(Step::Say(SourceEvent::Assigned(names)));
+            steps.push(Step::Say(SourceEvent::Began(restart, Began::Reset)));
         }
         steps.extend(self.answer());
         steps
@@ -275,7 +276,8 @@ mod tests {
         assert_eq!(member.reset(vec![(at(1), 55), (at(9), 1)]), Some(lost(&[1])));
         assert!(member.is_resetting(&at(1)) && !member.is_resetting(&at(0)));
         let steps = member.release(&all(&[1]));
-        assert_eq!(steps, [Step::Restart(vec![(at(1), 55)]), assigned(&[1])]);
+        let began = Step::Say(SourceEvent::Began(vec![(at(1), 55)], Began::Reset));
+        assert_eq!(steps, [Step::Restart(vec![(at(1), 55)]), assigned(&[1]), began]);
         assert_eq!(member.owned().get(&at(1)), Some(&Owned { from: 55, done: 55 }));
         assert_eq!(member.release(&all(&[1])), [], "a second release changes nothing");
     }
