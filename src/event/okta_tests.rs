@@ -192,6 +192,18 @@ fn to_whom_it_was_done() {
 }
 
 #[test]
+fn how_a_factor_was_used_has_elastic_s_name_as_well() {
+    let method = json!({"methodTypeUsed": "Password", "methodUsedVerifiedProperties": "[X]"});
+    let details =
+        json!({"methodTypeUsed": "Password", "methodUsedVerifiedProperties": "[X]", "a": 1});
+    check(
+        &format!(r#""target":[{{"type":"AuthenticatorEnrollment","detailEntry":{details}}}]"#),
+        "okta.target",
+        json!([{"type": "AuthenticatorEnrollment", "detail_entry": details, "detailEntry": method}]),
+    );
+}
+
+#[test]
 fn names_are_listed_once() {
     let both = r#""actor":{"displayName":"same","alternateId":"same@x"},"target":[{"type":"User","displayName":"same"}]"#;
     check(both, "related.user", json!(["same"]));
@@ -200,9 +212,12 @@ fn names_are_listed_once() {
 #[test]
 fn the_request_and_its_context() {
     check(
-        r#""transaction":{"id":"t","type":"WEB","detail":{"requestApiTokenId":"00T1","other":1}}"#,
+        r#""transaction":{"id":"t","type":"WEB","detail":{"requestApiTokenId":"00T1","rootApiTokenId":"00T2","other":1}}"#,
         "okta.transaction",
-        json!({"id": "t", "type": "WEB", "detail": {"request_api_token_id": "00T1"}}),
+        json!({
+            "id": "t", "type": "WEB",
+            "detail": {"request_api_token_id": "00T1", "root_api_token_id": "00T2"}
+        }),
     );
     absent(r#""transaction":{"detail":{}}"#, "okta.transaction");
     let chain = r#""request":{"ipChain":[{"ip":"192.0.2.1","version":"V4","source":null,"geographicalContext":{"city":"Berlin","postalCode":10115,"geolocation":{"lat":1,"lon":2}}}]}"#;
@@ -349,6 +364,13 @@ fn risk_is_read_in_both_spellings() {
         "flattened.risk",
         json!({"reasons": "a=b, c", "level": "LOW"}),
     );
+}
+
+#[test]
+fn what_a_user_reported_stands_under_names_of_its_own() {
+    let data = r#""suspiciousActivityEventIp":"10.0.0.1","suspiciousActivityOs":"Windows 10","suspiciousActivity":"x","suspiciousActivityEventTransactionId":null"#;
+    debug(data, "suspicious_activity", json!({"event_ip": "10.0.0.1", "os": "Windows 10"}));
+    debug(r#""suspiciousActivity":"x""#, "suspicious_activity", Json::Null);
 }
 
 #[test]

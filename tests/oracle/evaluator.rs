@@ -131,7 +131,7 @@ fn with_decoded<T>(event: &Json, judge: impl FnOnce(&ouzel::event::Event<'_>) ->
     judge(&decoded.events[0])
 }
 
-fn json_of(value: Value<'_>) -> Json {
+pub(super) fn json_of(value: Value<'_>) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(is) => json!(is),

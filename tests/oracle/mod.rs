@@ -2,6 +2,7 @@
 //!
 //! - `evaluator`: the KQL evaluator of elastic/detection-rules (Python), on what both mean alike;
 //! - `grammar`: Kibana's own grammar of KQL (JavaScript), accepted and refused texts and trees;
+//! - `pairs`: raw Okta events and what Elastic and Sekoia make of them, field by field;
 //! - `rule_files`: every rule file of elastic/detection-rules loads and compiles as it stands.
 //!
 //! Nothing is fetched: what is compared with is named by environment variables, and a test whose
@@ -13,11 +14,13 @@
 //! | `OUZEL_PYTHON` | Python 3.12 or later with `lark` and `eql` (default `python3`) |
 //! | `OUZEL_KUERY_GRAMMAR` | `grammar.peggy` of Kibana's package kbn-es-query |
 //! | `OUZEL_PEGGY` | the folder of the npm module `peggy` |
+//! | `OUZEL_OKTA_PAIRS` | a folder with test pairs of elastic/integrations, elastic/beats, Sekoia |
 //! | `OUZEL_ORACLE_SCALE` | how many times the usual number of queries (default 1) |
 
 mod events;
 mod evaluator;
 mod grammar;
+mod pairs;
 mod queries;
 mod random;
 mod rule_files;

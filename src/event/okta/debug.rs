@@ -9,6 +9,7 @@ use super::super::decode::Reader;
 use super::super::value::{Member, Value, at, member};
 use super::super::{Arena, tree};
 use super::below;
+use super::facts::snake_case;
 use super::template::DEBUG_NAMES;
 
 /// `okta.debug_context.debug_data`.
@@ -23,7 +24,7 @@ pub(super) fn debug_data<'s>(
         raw.iter().map(|member| Member { name: member.name, value: taken_apart(reader, member) });
     let flattened: ArenaVec<'s, Member<'s>> = flattened.collect_in(arena);
     let flattened: &'s [Member<'s>] = flattened.into_bump_slice();
-    let mut members = ArenaVec::with_capacity_in(DEBUG_NAMES.len() + 4, arena);
+    let mut members = ArenaVec::with_capacity_in(DEBUG_NAMES.len() + 5, arena);
     members.push(Member { name: "flattened", value: Value::Object(flattened) });
     members.extend(
         DEBUG_NAMES
@@ -39,11 +40,24 @@ pub(super) fn debug_data<'s>(
         ("risk_behaviors", behaviors.and_then(|found| positive(arena, found.members()))),
         ("risk_level", risk("level")),
         ("risk_reasons", risk("reasons").map(|reasons| listed(arena, reasons))),
+        ("suspicious_activity", suspicious_activity(arena, raw)),
     ];
     members.extend(
         picked.into_iter().filter_map(|(name, value)| Some(Member { name, value: value? })),
     );
     Some(Value::Object(members.into_bump_slice()))
+}
+
+/// What a user reported as not their doing: the members of that prefix, under the rest of their
+/// names.
+fn suspicious_activity<'s>(arena: &'s Arena, raw: &'s [Member<'s>]) -> Option<Value<'s>> {
+    let reported = raw.iter().filter_map(|member| {
+        let rest =
+            member.name.strip_prefix("suspiciousActivity").filter(|rest| !rest.is_empty())?;
+        Some(Member { name: snake_case(arena, rest), value: member.value })
+    });
+    let reported: ArenaVec<'s, Member<'s>> = reported.collect_in(arena);
+    (!reported.is_empty()).then(|| tree::object(arena, reported))
 }
 
 /// The member's value, as an object where it is one in a text.

@@ -7,7 +7,7 @@ use bumpalo::collections::{CollectIn, String as ArenaString, Vec as ArenaVec};
 use super::super::decode::Reader;
 use super::super::value::{Member, Value, member};
 use super::super::{Arena, time, tree};
-use super::template::{ADDRESS_NAMES, Fact, TARGET_NAMES};
+use super::template::{ADDRESS_NAMES, Fact, METHOD_NAMES, TARGET_NAMES};
 use super::{Parts, catalogue, debug};
 use crate::record::Timestamp;
 
@@ -187,7 +187,31 @@ fn unique<'s>(arena: &'s Arena, values: [Option<Value<'s>>; 3]) -> Option<Value<
 
 fn targets<'s>(arena: &'s Arena, target: Option<Value<'s>>) -> Option<Value<'s>> {
     let target = tree::pruned(arena, target?)?;
-    Some(listed(arena, renamed(arena, target, TARGET_NAMES)))
+    let targets = listed(arena, renamed(arena, target, TARGET_NAMES));
+    let Value::Array(items) = targets else { return Some(targets) };
+    let items = items.iter().map(|item| match item {
+        Value::Object(members) => Value::Object(with_method(arena, members)),
+        other => *other,
+    });
+    let items: ArenaVec<'s, Value<'s>> = items.collect_in(arena);
+    Some(Value::Array(items.into_bump_slice()))
+}
+
+/// The target with that of its details which Elastic's integration keeps, named as it is there:
+/// rules ask for it under that name.
+fn with_method<'s>(arena: &'s Arena, target: &'s [Member<'s>]) -> &'s [Member<'s>] {
+    let details = super::below(target, "detail_entry");
+    let kept = METHOD_NAMES
+        .iter()
+        .filter_map(|&name| Some(Member { name, value: member(details, name)? }));
+    let kept: ArenaVec<'s, Member<'s>> = kept.collect_in(arena);
+    if kept.is_empty() {
+        return target;
+    }
+    let mut members = ArenaVec::with_capacity_in(target.len() + 1, arena);
+    members.extend_from_slice(target);
+    members.push(Member { name: "detailEntry", value: Value::Object(kept.into_bump_slice()) });
+    members.into_bump_slice()
 }
 
 /// The members of the first target of that type, in any letter case.
@@ -302,7 +326,7 @@ fn snake_cased<'s>(arena: &'s Arena, value: Value<'s>) -> Value<'s> {
 }
 
 /// `externalSessionId` → `external_session_id`; a run of capitals counts as one word.
-fn snake_case<'s>(arena: &'s Arena, name: &'s str) -> &'s str {
+pub(super) fn snake_case<'s>(arena: &'s Arena, name: &'s str) -> &'s str {
     if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return name;
     }

@@ -232,7 +232,10 @@ const OKTA: &[Field] = &[
         &[
             object(
                 "detail",
-                &[copy("request_api_token_id", Part::TransactionDetail, "requestApiTokenId")],
+                &[
+                    copy("request_api_token_id", Part::TransactionDetail, "requestApiTokenId"),
+                    copy("root_api_token_id", Part::TransactionDetail, "rootApiTokenId"),
+                ],
             ),
             copy("id", Part::Transaction, "id"),
             copy("type", Part::Transaction, "type"),
@@ -248,6 +251,9 @@ pub(super) const TARGET_NAMES: &[(&str, &str)] = &[
     ("displayName", "display_name"),
     ("detailEntry", "detail_entry"),
 ];
+
+/// Members of a target's details that are also in its `detailEntry`.
+pub(super) const METHOD_NAMES: &[&str] = &["methodTypeUsed", "methodUsedVerifiedProperties"];
 
 /// As [`TARGET_NAMES`], for one address of the request's chain and for its place.
 pub(super) const ADDRESS_NAMES: &[(&str, &str)] =
