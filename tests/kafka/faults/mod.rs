@@ -7,6 +7,7 @@ mod kill;
 mod malformed;
 mod memory;
 mod network;
+mod output;
 mod retention;
 mod storm;
 mod tls;
@@ -38,6 +39,33 @@ pub const CASES: &[Case] = &[
     Case::short("6", "members_that_come_and_go_lose_nothing", storm::short),
     Case::long("6", "members_that_come_and_go_for_long_lose_nothing", storm::long),
     Case::short("7", "malformed_records_cost_bounded_time_and_memory", malformed::table),
+    Case::short("8", "an_alert_too_large_for_its_topic_is_reduced", output::alert_too_large),
+    Case::short(
+        "8",
+        "an_alert_too_large_even_reduced_is_a_dead_letter",
+        output::reduced_alert_too_large,
+    ),
+    Case::short(
+        "8",
+        "a_dead_letter_too_large_for_its_topic_goes_without_its_value",
+        output::dead_letter_too_large,
+    ),
+    Case::long("9", "a_deleted_alert_topic_holds_and_recovers", output::alert_topic_deleted),
+    Case::long(
+        "9",
+        "an_alert_topic_that_may_not_be_written_holds_and_recovers",
+        output::unauthorised,
+    ),
+    Case::long(
+        "9",
+        "an_alert_topic_with_too_few_replicas_holds_and_recovers",
+        output::under_replicated,
+    ),
+    Case::short(
+        "10",
+        "a_deleted_dead_letter_topic_holds_and_recovers",
+        output::dead_letter_topic_deleted,
+    ),
     Case::short(
         "11",
         "records_that_retention_took_are_named_and_reading_goes_on",
