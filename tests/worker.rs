@@ -216,6 +216,26 @@ fn an_output_whose_target_takes_nothing_is_held_and_sent_again_until_it_is_taken
     assert_eq!(bench.worker.source().committed(&partition(0)), Some(5));
 }
 
+/// What was sent after an output that came back is asked back, and a retry begins with one output.
+#[test]
+fn nothing_overtakes_an_output_that_rests() {
+    let uuids: Vec<String> = (0..6).map(|number| format!("h{number}")).collect();
+    let payloads: Vec<String> = uuids.iter().map(|uuid| okta::hit(uuid)).collect();
+    let expected: Vec<String> = uuids.iter().map(|uuid| okta::alert_id(uuid)).collect();
+    let mut bench = Bench::new(source_of(&payloads), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(3);
+    bench.worker.sink().set_fate(Fate::FailOldest(DeliveryFault::unavailable("no permission")));
+    bench.steps(1);
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(20);
+    assert_eq!(bench.worker.sink().in_flight(), 1, "one finds out whether the others may go");
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(30);
+    assert_eq!(bench.alerts(), expected);
+    assert!(!bench.worker.holds().output_unavailable);
+}
+
 /// Local refusals (a topic that the client does not know) take the same way.
 #[test]
 fn an_output_that_is_not_even_taken_is_held_as_well() {
@@ -586,6 +606,19 @@ fn histories() -> u32 {
     std::env::var("OUZEL_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(250)
 }
 
+/// Fates under which a target takes outputs in order or not at all.
+fn orderly_fate() -> impl Strategy<Value = Option<Fate>> {
+    let fault = || DeliveryFault::unavailable("no permission");
+    prop_oneof![
+        2 => Just(Some(Fate::Deliver)),
+        2 => Just(Some(Fate::Hold)),
+        3 => Just(Some(Fate::FailOldest(fault()))),
+        1 => Just(Some(Fate::FailAll(fault()))),
+        // The next one is not even taken.
+        1 => Just(None),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: histories(),
@@ -599,5 +632,32 @@ proptest! {
         acts in prop::collection::vec(act(), 0..40),
     ) {
         run_history(&kinds, &acts);
+    }
+
+    #[test]
+    fn outputs_arrive_in_order_however_often_their_target_takes_nothing(
+        count in 1..40_usize,
+        fates in prop::collection::vec((orderly_fate(), 1..30_usize), 0..30),
+        capacity in 1..50_usize,
+    ) {
+        let uuids: Vec<String> = (0..count).map(|number| format!("h{number}")).collect();
+        let payloads: Vec<String> = uuids.iter().map(|uuid| okta::hit(uuid)).collect();
+        let mut source = source_of(&payloads);
+        source.end();
+        let mut bench = Bench::new(source, MemorySink::new(capacity));
+        for (fate, steps) in fates {
+            match fate {
+                Some(fate) => bench.worker.sink().set_fate(fate),
+                None => bench.worker.sink().refuse(DeliveryFault::unavailable("no such topic")),
+            }
+            bench.steps(steps);
+        }
+        bench.worker.sink().set_fate(Fate::Deliver);
+        bench.steps(250);
+        let expected: Vec<String> = uuids.iter().map(|uuid| okta::alert_id(uuid)).collect();
+        // The end has a bound: what is not delivered by then is read again by another.
+        let found = bench.alerts();
+        prop_assert_eq!(&found[..], &expected[..found.len()]);
+        prop_assert_eq!(found.len() + bench.worker.in_flight(), count);
     }
 }

@@ -6,6 +6,10 @@
 //!            ├──────────────────────┴─ refused ─▶ alone, or another form of it
 //! ```
 //!
+//! Nothing overtakes what rests: the sink is asked to give back what came after it, and nothing is
+//! sent until a retry. Then everything waits in its old order, and one output goes alone: only when
+//! the target has taken it do the others follow.
+//!
 //! A broker judges the size of a batch, so an output that is refused as too large is sent once
 //! more with nothing else on its way: only what is refused alone is too large itself. The bytes of
 //! an output are kept until it is delivered, so that it can be sent again. Nothing is decided here
@@ -31,6 +35,8 @@ pub(super) struct Open {
     pub kept: Option<Arc<Kept>>,
     /// What it has been through.
     pub history: History,
+    /// Outputs are sent in the order of their numbers.
+    number: u64,
 }
 
 /// What an output has been through.
@@ -73,10 +79,23 @@ pub(super) enum Sent {
     Refused(Token, DeliveryFault),
 }
 
+/// Whether one output is to find out if its target takes outputs again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Probe {
+    #[default]
+    None,
+    /// The next one is, as soon as the sink has nothing else.
+    Due,
+    /// This one is on its way.
+    Sent(Token),
+}
+
 /// The outputs of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
     open: InFlight<Open>,
+    /// How many there were.
+    numbers: u64,
     /// At most those of one record and what was waiting before it: with the queue full the source
     /// is paused.
     waiting: VecDeque<Token>,
@@ -86,6 +105,7 @@ pub(super) struct Outputs {
     alone: VecDeque<Token>,
     /// The one of them that is on its way.
     on_trial: Option<Token>,
+    probe: Probe,
     /// How many the sink has.
     with_sink: usize,
 }
@@ -104,7 +124,9 @@ impl Outputs {
     /// Adds one at the end.
     pub fn push(&mut self, ticket: Option<Ticket>, prepared: Prepared, kept: Option<Arc<Kept>>) {
         let history = History::default();
-        let token = self.open.insert(Open { ticket, prepared, kept, history });
+        let number = self.numbers;
+        self.numbers += 1;
+        let token = self.open.insert(Open { ticket, prepared, kept, history, number });
         self.waiting.push_back(token);
     }
 
@@ -112,6 +134,9 @@ impl Outputs {
     pub fn send_next(&mut self, sink: &mut impl Sink) -> Sent {
         if !self.resting.is_empty() {
             return Sent::Resting;
+        }
+        if self.probe != Probe::None && self.with_sink > 0 {
+            return Sent::Full;
         }
         let (queue, is_trial) = match self.alone.is_empty() && self.on_trial.is_none() {
             true => (&mut self.waiting, false),
@@ -137,6 +162,9 @@ impl Outputs {
             Ok(()) => {
                 self.with_sink += 1;
                 self.on_trial = is_trial.then_some(token);
+                if self.probe == Probe::Due {
+                    self.probe = Probe::Sent(token);
+                }
                 Sent::One
             }
         };
@@ -150,6 +178,14 @@ impl Outputs {
         if self.on_trial == Some(token) {
             self.on_trial = None;
         }
+        if self.probe == Probe::Sent(token) {
+            self.probe = Probe::None;
+        }
+    }
+
+    /// Whether the sink has any.
+    pub const fn are_with_sink(&self) -> bool {
+        self.with_sink > 0
     }
 
     /// Takes one out that is delivered, or that ends here.
@@ -178,10 +214,18 @@ impl Outputs {
         self.resting.push(token);
     }
 
-    /// Sends what rests before everything else.
+    /// Sends what rests again, with everything else in its old order, and the first one alone.
     pub fn retry(&mut self) {
-        for token in self.resting.drain(..).rev() {
-            self.waiting.push_front(token);
+        // Their trials begin anew: in company first, as every output.
+        for token in &self.alone {
+            if let Some(open) = self.open.get_mut(*token) {
+                open.history.trial = Trial::Shared;
+            }
         }
+        self.waiting.extend(self.alone.drain(..).chain(self.resting.drain(..)));
+        let open = &mut self.open;
+        let number = |token: &Token| open.get_mut(*token).map_or(u64::MAX, |open| open.number);
+        self.waiting.make_contiguous().sort_by_key(number);
+        self.probe = Probe::Due;
     }
 }

@@ -420,6 +420,7 @@ impl<K: Sink> Desk<K> {
             match delivery {
                 Delivery::Delivered => self.delivered(token),
                 Delivery::Failed(fault) => self.failed(token, &fault),
+                Delivery::Recalled => self.rests(token),
             }
         }
     }
@@ -467,15 +468,24 @@ impl<K: Sink> Desk<K> {
         }
     }
 
-    /// The target takes nothing now: the output rests.
+    /// The target takes nothing now: the output rests, and what is behind it must not overtake it.
     fn held(&mut self, token: Token, why: &str) {
         let Some(open) = self.outputs.get_mut(token) else { return };
-        open.history.trial = Trial::Shared;
-        let met = std::mem::replace(&mut open.history.trouble, Met::Trouble);
         if self.tally.trouble.is_none() {
             let (ticket, name) = (open.ticket, open.prepared.note.name());
             self.tally.trouble = Some(self.line(ticket, name, why));
         }
+        self.rests(token);
+        if self.outputs.are_with_sink() {
+            self.sink.recall();
+        }
+    }
+
+    /// The output rests until the next retry.
+    fn rests(&mut self, token: Token) {
+        let Some(open) = self.outputs.get_mut(token) else { return };
+        open.history.trial = Trial::Shared;
+        let met = std::mem::replace(&mut open.history.trouble, Met::Trouble);
         self.outputs.rest(token);
         self.apply(match met {
             Met::Never => Input::Held,

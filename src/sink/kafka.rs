@@ -8,6 +8,10 @@
 //! Taken is not delivered: only the broker's confirmation is, and it comes back from
 //! [`Sink::poll`]. `flush` of the client library is not used: it waits 100 ms whenever anything
 //! is in flight.
+//!
+//! Outputs that are recalled are taken out of the library's queue again. That tears a gap into the
+//! sequence that an idempotent producer numbers its records by, so once nothing is in flight
+//! another producer takes its place.
 
 mod class;
 
@@ -17,9 +21,9 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
-use super::{Delivery, DeliveryFault, Output, SendError, Sink, Target, Token};
+use super::{Delivery, DeliveryFault, FaultClass, Output, SendError, Sink, Target, Token};
 use crate::clock::Clock;
 use crate::config::settings::{ClusterSettings, OutputSettings};
 use crate::kafka::ProducerCallbacks;
@@ -27,6 +31,10 @@ use crate::kafka::context::{Delivered, Failure};
 
 /// How long the client library is waited for at a time: its own wait does not end early.
 const POLL: Duration = Duration::from_millis(1);
+
+/// How often the queue is emptied while outputs are recalled: what was on its way may come back to
+/// it, and each time costs every broker's thread a little.
+const PURGE_EVERY: Duration = Duration::from_millis(10);
 
 /// How long the topics' metadata may take at the start.
 const METADATA: Duration = Duration::from_secs(5);
@@ -90,11 +98,15 @@ pub struct KafkaSinkOptions {
     pub topics: Topics,
 }
 
+type Client = BaseProducer<ProducerCallbacks>;
+
 /// A producer.
 pub struct KafkaSink {
-    producer: BaseProducer<ProducerCallbacks>,
+    producer: Client,
+    options: KafkaSinkOptions,
     clock: Arc<dyn Clock>,
-    topics: Topics,
+    /// While outputs are recalled: when the queue is emptied next, on the monotonic clock.
+    recalled: Option<Duration>,
     /// Sent and not reported yet.
     in_flight: usize,
     /// For targets that are discarded: taken, and reported at the next poll.
@@ -110,18 +122,15 @@ impl KafkaSink {
     /// # Errors
     /// When the client library does not take the configuration, or the topics cannot be asked for.
     pub fn open(options: KafkaSinkOptions, clock: Arc<dyn Clock>) -> Result<Self, SendError> {
-        let callbacks = ProducerCallbacks::new(&options.name, &options.cluster);
-        let producer: BaseProducer<ProducerCallbacks> =
-            options.config.create_with_context(callbacks).map_err(refused)?;
-        // Tokens are asked for inside `poll` only.
-        producer.poll(POLL);
+        let producer = producer(&options)?;
         for topic in options.topics.names() {
             producer.client().fetch_metadata(Some(topic), METADATA).map_err(refused)?;
         }
         Ok(Self {
             producer,
+            options,
             clock,
-            topics: options.topics,
+            recalled: None,
             in_flight: 0,
             discarded: Vec::new(),
             delivered: Vec::new(),
@@ -150,19 +159,52 @@ impl KafkaSink {
         count += self.delivered.len();
         self.in_flight = self.in_flight.saturating_sub(self.delivered.len());
         for Delivered { token, failure } in self.delivered.drain(..) {
-            let delivery = match failure {
+            let is_purged = failure.as_ref().is_some_and(|it| it.code == Some(Code::PurgeQueue));
+            let delivery = match failure.map(|failure| fault(&self.producer, failure)) {
                 None => Delivery::Delivered,
-                Some(failure) => Delivery::Failed(fault(&self.producer, failure)),
+                Some(_) if is_purged => Delivery::Recalled,
+                // Another producer sends it again, whatever this one cannot go on for.
+                Some(fault) if self.recalled.is_some() && fault.class == FaultClass::Fatal => {
+                    Delivery::Recalled
+                }
+                Some(fault) => Delivery::Failed(fault),
             };
             done(token as Token, delivery);
         }
         count
     }
+
+    /// While outputs are recalled: empties the queue, again and again, because what was on its way
+    /// may come back to it.
+    fn purge(&mut self) {
+        let Some(due) = self.recalled else { return };
+        let now = self.clock.monotonic();
+        if self.in_flight > 0 && now >= due {
+            self.recalled = Some(now + PURGE_EVERY);
+            self.producer.purge(PurgeConfig::default().queue().non_blocking());
+        }
+    }
+
+    /// Puts another producer in the place of one whose outputs were recalled.
+    fn replace(&mut self) -> Result<(), SendError> {
+        let old = std::mem::replace(&mut self.producer, producer(&self.options)?);
+        self.recalled = None;
+        // Closing may wait for a broker that does not answer. Nothing is in it any more, so nobody
+        // waits for that; where no thread is to be had, it is closed here.
+        drop(std::thread::Builder::new().spawn(move || drop(old)));
+        Ok(())
+    }
 }
 
 impl Sink for KafkaSink {
     fn send(&mut self, output: &Output<'_>, token: Token) -> Result<(), SendError> {
-        let Some(topic) = self.topics.of_target(output.target) else {
+        if self.recalled.is_some() {
+            if self.in_flight > 0 {
+                return Err(SendError::QueueFull);
+            }
+            self.replace()?;
+        }
+        let Some(topic) = self.options.topics.of_target(output.target) else {
             self.discarded.push(token);
             return Ok(());
         };
@@ -189,6 +231,7 @@ impl Sink for KafkaSink {
 
     fn poll(&mut self, wait: Duration, done: &mut impl FnMut(Token, Delivery)) {
         let until = self.clock.monotonic() + wait;
+        self.purge();
         // One call serves one event of the client library; each event may hold many deliveries.
         self.producer.poll(Duration::ZERO);
         loop {
@@ -207,6 +250,21 @@ impl Sink for KafkaSink {
             }
         }
     }
+
+    fn recall(&mut self) {
+        if self.in_flight > 0 && self.recalled.is_none() {
+            self.recalled = Some(Duration::ZERO);
+            self.purge();
+        }
+    }
+}
+
+fn producer(options: &KafkaSinkOptions) -> Result<Client, SendError> {
+    let callbacks = ProducerCallbacks::new(&options.name, &options.cluster);
+    let producer: Client = options.config.create_with_context(callbacks).map_err(refused)?;
+    // Tokens are asked for inside `poll` only.
+    producer.poll(POLL);
+    Ok(producer)
 }
 
 impl KafkaSink {
@@ -220,7 +278,7 @@ impl KafkaSink {
 
 /// The failure with its class. A producer with a fatal fault fails everything from then on, and
 /// what it says then hides the cause.
-fn fault(producer: &BaseProducer<ProducerCallbacks>, failure: Failure) -> DeliveryFault {
+fn fault(producer: &Client, failure: Failure) -> DeliveryFault {
     match producer.client().fatal_error() {
         Some((_, text)) => DeliveryFault::fatal(format!("the producer cannot go on: {text}")),
         None => DeliveryFault { class: class::of(failure.code), why: failure.why },
@@ -229,7 +287,7 @@ fn fault(producer: &BaseProducer<ProducerCallbacks>, failure: Failure) -> Delive
 
 impl std::fmt::Debug for KafkaSink {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("KafkaSink").field("topics", &self.topics).finish_non_exhaustive()
+        out.debug_struct("KafkaSink").field("topics", &self.options.topics).finish_non_exhaustive()
     }
 }
 

@@ -48,6 +48,8 @@ pub struct MemorySink {
     fate: Fate,
     refusal: Option<DeliveryFault>,
     in_flight: VecDeque<(Token, MemoryOutput)>,
+    /// Whether what is in flight was asked back.
+    recalled: bool,
     delivered: Vec<MemoryOutput>,
 }
 
@@ -60,6 +62,7 @@ impl MemorySink {
             fate: Fate::default(),
             refusal: None,
             in_flight: VecDeque::new(),
+            recalled: false,
             delivered: Vec::new(),
         }
     }
@@ -118,7 +121,15 @@ impl Sink for MemorySink {
         Ok(())
     }
 
+    fn recall(&mut self) {
+        self.recalled = true;
+    }
+
     fn poll(&mut self, _wait: Duration, done: &mut impl FnMut(Token, Delivery)) {
+        if std::mem::take(&mut self.recalled) {
+            self.in_flight.drain(..).for_each(|(token, _)| done(token, Delivery::Recalled));
+            return;
+        }
         match &self.fate {
             Fate::Hold => {}
             Fate::Deliver => {

@@ -59,6 +59,8 @@ pub enum Delivery {
     Delivered,
     /// Not delivered, or not confirmed; the sink tries it no longer.
     Failed(DeliveryFault),
+    /// Given back by [`Sink::recall`]: it was not delivered, and nothing speaks against it.
+    Recalled,
 }
 
 /// A sink of outputs.
@@ -73,4 +75,9 @@ pub trait Sink {
     /// flight, and reports what was delivered or failed since the last call. Must be called
     /// regularly, also while nothing is sent.
     fn poll(&mut self, wait: Duration, done: &mut impl FnMut(Token, Delivery));
+
+    /// Gives back what is not on its way yet, so that it does not overtake one that failed: until
+    /// nothing is in flight any more, polls report such outputs as [`Delivery::Recalled`]. Nothing
+    /// may be sent before that. A sink that keeps the order by itself has nothing to do.
+    fn recall(&mut self) {}
 }
