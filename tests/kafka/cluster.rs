@@ -64,3 +64,25 @@ replica.lag.time.max.ms=4000
         self.ports.map(|port| format!("127.0.0.1:{port}")).join(",")
     }
 }
+
+/// A node of its own, not started yet, and its `host:port`. It has two folders for logs beside the
+/// one for its own state, so that losing one is not its end.
+pub fn alone(broker: &Broker, test: &str) -> Result<(Node, String), String> {
+    let folder = broker.folder_for(test)?;
+    let [port, controller] = node::free_ports()?;
+    let (common, place) = (node::COMMON, folder.display());
+    let properties = format!(
+        "{common}node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={place}/logs/a,{place}/logs/b
+metadata.log.dir={place}/logs/metadata
+offsets.topic.replication.factor=1
+"
+    );
+    let address = format!("127.0.0.1:{port}");
+    let node = Node::new(&folder, &properties, address.clone(), &cluster_id()?, &[])?;
+    Ok((node.with_heap("384m"), address))
+}

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub struct Node {
     properties: PathBuf,
     folder: PathBuf,
     heap: &'static str,
+    /// The largest file that it may write, in bytes.
+    file_max: Mutex<Option<u64>>,
     /// `host:port` that answers when the node is up.
     address: String,
 }
@@ -64,6 +66,7 @@ impl Node {
             properties: file,
             folder: folder.to_owned(),
             heap: "512m",
+            file_max: Mutex::default(),
             address,
         })
     }
@@ -72,6 +75,12 @@ impl Node {
     pub fn with_heap(mut self, heap: &'static str) -> Self {
         self.heap = heap;
         self
+    }
+
+    /// From the next start on, no file of it can get larger than so many bytes: as on a full disk,
+    /// writing fails then.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        *self.file_max.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
     }
 
     /// Starts the process; does not wait.
@@ -86,6 +95,12 @@ impl Node {
             .stderr(log)
             .spawn()
             .map_err(|fault| format!("start a node: {fault}"))?;
+        let limit = *self.file_max.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = limit {
+            let (pid, bound) = (process.id().to_string(), format!("--fsize={bytes}"));
+            let status = Command::new("prlimit").args(["--pid", &pid, &bound]).status();
+            status.map_err(|fault| format!("run prlimit: {fault}"))?;
+        }
         *self.process() = Some(process);
         Ok(())
     }

@@ -69,6 +69,7 @@ impl Setup {
     pub fn topics<'a>(&'a self, brokers: &'a str) -> Topics<'a> {
         Topics {
             brokers,
+            output_brokers: brokers,
             input: self.topics.first().map_or("", String::as_str),
             alerts: &self.alerts,
             dead_letters: &self.dead_letters,

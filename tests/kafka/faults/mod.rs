@@ -61,6 +61,9 @@ pub const CASES: &[Case] = &[
         "an_alert_topic_with_too_few_replicas_holds_and_recovers",
         output::under_replicated,
     ),
+    Case::long("9", "an_alert_topic_over_quota_holds_and_recovers", output::over_quota),
+    Case::long("9", "an_alert_topic_on_a_full_disk_holds_and_recovers", output::disk_full),
+    Case::short("10", "dead_letters_are_discarded_where_configured", output::discarded),
     Case::short(
         "10",
         "a_deleted_dead_letter_topic_holds_and_recovers",

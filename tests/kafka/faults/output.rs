@@ -6,9 +6,9 @@ use super::MINUTES;
 use crate::admin::{Admin, Topic};
 use crate::broker::{Broker, PASSWORD, USER};
 use crate::client::{self, Stored};
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::feed::Plan;
-use crate::history;
+use crate::history::{self, AtRest, Topics};
 use crate::security;
 use crate::stage::{self, Setup, Stage};
 
@@ -119,10 +119,11 @@ fn deleted(broker: &Broker, setup: &Setup, topic: &str, long: Duration) -> Resul
     let stage = stage::start(&broker.folder_for(&setup.group)?, "stage", setup)?;
     // What was delivered to a topic that is deleted is gone: there is nothing before.
     admin.delete(topic)?;
-    held(&brokers, setup, stage, long, || client::create_topics(&brokers, &[(topic, 2)]))
+    let topics = setup.topics(&brokers);
+    held(&topics, &setup.group, stage, long, || client::create_topics(&brokers, &[(topic, 2)]))
 }
 
-/// The right to write alerts is taken away while the stage runs, and given back.
+/// The right to write alerts is taken away in the middle of them, and given back.
 pub fn unauthorised(broker: &Broker) -> Result<String, String> {
     let name = "forbidden";
     let brokers = broker.plaintext();
@@ -133,8 +134,15 @@ pub fn unauthorised(broker: &Broker) -> Result<String, String> {
     let admin = Admin::of(&brokers)?;
     let principal = format!("User:{USER}");
     let right = ["--allow-principal", &principal, "--operation", "WRITE", "--topic", &setup.alerts];
+    // So that some of them are on their way at every moment.
+    let before =
+        Plan { hits_permille: 300, ..Plan::new(&brokers, name, u64::MAX).seeded(1).at_rate(2_000) };
+    let before = before.start();
+    stage.wait_for_records(2_000, MINUTES)?;
     admin.access(&[&["--remove", "--force"][..], &right[..]].concat())?;
-    held(&brokers, &setup, stage, LONG, || admin.access(&[&["--add"][..], &right[..]].concat()))
+    before.stop()?;
+    let give_back = || admin.access(&[&["--add"][..], &right[..]].concat());
+    held(&setup.topics(&brokers), name, stage, LONG, give_back)
 }
 
 /// Fewer replicas are in step than the alert topic wants, and then enough.
@@ -154,42 +162,108 @@ pub fn under_replicated(broker: &Broker) -> Result<String, String> {
     let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
     let [.., last] = &cluster.nodes;
     last.kill()?;
-    held(&brokers, &setup, stage, LONG, || last.start())
+    held(&topics, name, stage, LONG, || last.start())
+}
+
+/// The brokers take a trickle of the stage's outputs, and then all.
+pub fn over_quota(broker: &Broker) -> Result<String, String> {
+    let name = "over-quota";
+    let brokers = broker.plaintext();
+    let mut setup = Setup::named(name, &brokers);
+    setup.kafka += "client_id = \"over-quota\"\n";
+    setup.create_topics(&brokers, 2)?;
+    let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
+    let admin = Admin::of(&brokers)?;
+    let client = ["--entity-type", "clients", "--entity-name", name];
+    admin.alter(&[&["--add-config", "producer_byte_rate=200"][..], &client[..]].concat())?;
+    let end =
+        || admin.alter(&[&["--delete-config", "producer_byte_rate"][..], &client[..]].concat());
+    let before = Plan { hits_permille: 200, ..Plan::new(&brokers, name, 2_000).seeded(1) };
+    before.send()?;
+    held(&setup.topics(&brokers), name, stage, LONG, end)
+}
+
+/// The largest file that the node of the outputs may write: its folder for alerts is full then.
+const DISK: u64 = 12 << 20;
+
+/// The disk with the alert topic is full: the node of the outputs gives up the folder, and takes
+/// alerts again when it is started on a disk with room.
+pub fn disk_full(broker: &Broker) -> Result<String, String> {
+    let name = "full";
+    let brokers = broker.plaintext();
+    let (outputs, address) = cluster::alone(broker, "full-node")?;
+    outputs.limit_files(Some(DISK));
+    outputs.start()?;
+    let mut setup = Setup::named(name, &brokers);
+    setup.output = "compression = \"none\"\n".to_owned();
+    setup.more = format!("[output.kafka]\nbrokers = {address:?}\n");
+    client::create_topics(&brokers, &[(name, 2)])?;
+    let topics = Topics { output_brokers: &address, ..setup.topics(&brokers) };
+    client::create_topics(&address, &[(topics.alerts, 1), (topics.dead_letters, 1)])?;
+    let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
+    // Twice what there is room for.
+    Plan { hits_permille: 1000, ..Plan::new(&brokers, name, 3_000).seeded(1) }.send()?;
+    held(&topics, name, stage, LONG, || {
+        outputs.limit_files(None);
+        outputs.stop()?;
+        outputs.start()
+    })
+}
+
+/// Where the configuration says so, what cannot be judged is counted and discarded: no topic holds
+/// anything up.
+pub fn discarded(broker: &Broker) -> Result<String, String> {
+    let name = "discarding";
+    let brokers = broker.plaintext();
+    let mut setup = Setup::named(name, &brokers);
+    setup.dead_letters = "discard".to_owned();
+    client::create_topics(&brokers, &[(name, 2), (&setup.alerts, 2)])?;
+    let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
+    Plan { broken_permille: 10, ..Plan::new(&brokers, name, 5_000) }.send()?;
+    history::wait_for_end(&brokers, name, name, MINUTES)?;
+    let counted = stage.metric("ouzel_dead_letters_total", "")?;
+    stage.stop()?;
+    match (history::nothing_lost(&brokers, name, &setup.alerts)?, counted) {
+        ((100, 0), 50.0) => Ok("50 broken records counted and discarded, 100 alerts".to_owned()),
+        found => Err(format!("resets and repeats, discarded: {found:?}, not ((100, 0), 50)")),
+    }
 }
 
 /// Feeds a stage whose outputs are refused: it must stop before what it cannot deliver, say that
 /// it is not ready, stay healthy as `long` as that lasts, and go on by itself after `repair`, with
-/// nothing lost.
+/// nothing lost and everything in order.
 fn held(
-    brokers: &str,
-    setup: &Setup,
+    topics: &Topics<'_>,
+    group: &str,
     mut stage: Stage,
     long: Duration,
     repair: impl FnOnce() -> Result<(), String>,
 ) -> Result<String, String> {
-    let topics = setup.topics(brokers);
+    let brokers = topics.brokers;
     let began = Instant::now();
-    Plan::new(brokers, topics.input, 2_000).send()?;
+    Plan { hits_permille: 200, ..Plan::new(brokers, topics.input, 2_000) }.send()?;
     let why = stage.wait_until_not_ready(HELD_WITHIN)?;
     let said_after = began.elapsed();
-    let commits = topics.commits(&setup.group, history::AtRest::No)?;
     while began.elapsed() < long {
         stage.is_alive()?;
         std::thread::sleep(Duration::from_millis(500));
     }
+    // A topic that cannot be read is no evidence.
+    let commits: Vec<_> = topics.commits(group, AtRest::No).into_iter().collect();
     repair()?;
     let repaired = Instant::now();
-    history::wait_for_end(brokers, &setup.group, topics.input, GOES_ON_WITHIN)
+    history::wait_for_end(brokers, group, topics.input, GOES_ON_WITHIN)
         .map_err(|fault| format!("{fault}\n{}", stage.logged()))?;
     let went_on_after = repaired.elapsed();
     stage.wait_until_ready()?;
     stage.is_alive()?;
     stage.stop()?;
-    let seen = history::only_repeats_in_any_order(&topics, vec![commits])?;
+    let checked = if commits.is_empty() { "not" } else { "also" };
+    let seen = history::only_repeats(topics, commits)?;
     let why = why.lines().next().unwrap_or_default();
     Ok(format!(
-        "not ready after {said_after:.1?} ({why}), healthy for {:.0?}, at the end {went_on_after:.1?} \
-         after the repair; {seen}",
+        "not ready after {said_after:.1?} ({why}), healthy for {:.0?}, at the end \
+         {went_on_after:.1?} after the repair; {seen}; commits while held {checked} checked",
         long.max(said_after)
     ))
 }
