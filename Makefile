@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint core suite faults docs stack bench bench-kafka fuzz clean
+.PHONY: help demo test install format lint deny core suite faults docs stack bench bench-kafka fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ help: ## what can be made
 demo: ## the main job on an embedded broker: events in, alerts out, checked; ends by itself
 	$(CARGO) run --release --locked --quiet -- demo
 
-test: install format lint core suite docs stack ## all tests (KAFKA=0 leaves out the real broker)
+test: install format lint deny core suite docs stack ## all tests (KAFKA=0 leaves out the real broker)
 	@if [ "$${KAFKA:-1}" = 0 ]; then echo "KAFKA=0: the suite against a real Apache Kafka was skipped"; fi
 	@echo "all tests passed"
 
@@ -27,6 +27,9 @@ format: ## the source is formatted
 lint: ## no warning, with and without Kafka
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --lib --bins -- -D warnings
+
+deny: ## dependencies: licences, bans, sources; known weaknesses where their database can be had
+	@tests/deny.sh
 
 core: ## the core and its tests, built without librdkafka
 	$(CARGO) test --locked --no-default-features --lib
