@@ -26,6 +26,29 @@ pub const fn escaped_within(text: &str, characters_max: usize) -> Escaped<'_> {
     Escaped { text, characters_max }
 }
 
+/// `text` as [`escaped`], but for line ends, tabs and the escape sequences in `kept`: what a
+/// whole page for people goes through last.
+#[must_use]
+pub fn escaped_page<'a>(text: &'a str, kept: &[&str]) -> std::borrow::Cow<'a, str> {
+    if !text.chars().any(|symbol| !matches!(symbol, '\n' | '\t') && is_unfit(symbol)) {
+        return text.into();
+    }
+    let mut page = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(symbol) = rest.chars().next() {
+        let sequence = kept.iter().find(|sequence| rest.starts_with(**sequence));
+        let (part, after) = rest.split_at(sequence.map_or(symbol.len_utf8(), |known| known.len()));
+        if sequence.is_some() || matches!(symbol, '\n' | '\t') {
+            page.push_str(part);
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(page, "{}", escaped(part));
+        }
+        rest = after;
+    }
+    page.into()
+}
+
 /// A text that is escaped where it is displayed.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a> {
@@ -51,7 +74,8 @@ impl fmt::Display for Escaped<'_> {
 
 /// Whether `symbol` does something else than to be seen: controls (C0, DEL, C1), line and
 /// paragraph separators, bidirectional marks, invisible characters and tags (Unicode, chapter 23).
-fn is_unfit(symbol: char) -> bool {
+#[must_use]
+pub fn is_unfit(symbol: char) -> bool {
     symbol.is_control()
         || matches!(
             symbol,
@@ -71,7 +95,7 @@ fn is_unfit(symbol: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped, escaped_within};
+    use super::{escaped, escaped_page, escaped_within};
 
     fn check(text: &str, shown: &str) {
         assert_eq!(escaped(text).to_string(), shown, "{text:?}");
@@ -101,5 +125,14 @@ mod tests {
         assert_eq!(escaped_within("abcdef", 3).to_string(), "abc…");
         assert_eq!(escaped_within("abc", 3).to_string(), "abc");
         assert_eq!(escaped_within("\n\n\n", 2).to_string(), "\\n\\n…");
+    }
+
+    #[test]
+    fn a_page_keeps_its_lines_and_its_own_sequences() {
+        let page = |text| escaped_page(text, &["\u{1b}[31m", "\u{1b}[0m"]).into_owned();
+        assert_eq!(page("a\nb\n"), "a\nb\n");
+        assert_eq!(page("\u{1b}[31mred\u{1b}[0m\n"), "\u{1b}[31mred\u{1b}[0m\n");
+        assert_eq!(page("\u{1b}[32m\u{1b}]0;t\u{7}\r"), "\\u{1b}[32m\\u{1b}]0;t\\u{7}\\r");
+        assert_eq!(page("é\u{202e}\t漢"), "é\\u{202e}\t漢");
     }
 }

@@ -21,5 +21,7 @@ mod rules;
 mod shapes;
 mod support;
 mod telemetry;
+mod lints;
+mod untrusted;
 mod wire;
 mod worker;

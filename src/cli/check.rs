@@ -30,7 +30,7 @@ pub fn run(
     clock: &dyn Clock,
 ) -> Result<Exit, Failure> {
     if arguments.schema {
-        return document(&format!("{:#}\n", schema::schema()));
+        return document(&format!("{:#}\n", schema::schema()), Paint::never());
     }
     let (loaded, wrong) = configuration::read(shared, Secrets::Read);
     // Nobody is asked with a configuration that is wrong; the rules are read all the same.
@@ -76,17 +76,19 @@ fn report(
     findings: &Findings<'_>,
 ) -> Result<(), Failure> {
     if arguments.show {
-        document(&show::show(&findings.loaded.written))?;
+        document(&show::show(&findings.loaded.written), Paint::never())?;
         if shared.quiet == 0 {
-            print_error(&text(findings, Paint::stderr(shared.color)));
+            let paint = Paint::stderr(shared.color);
+            print_error(&text(findings, paint), paint);
         }
         return Ok(());
     }
-    document(&text(findings, Paint::stdout(shared.color))).map(drop)
+    let paint = Paint::stdout(shared.color);
+    document(&text(findings, paint), paint).map(drop)
 }
 
-fn document(text: &str) -> Result<Exit, Failure> {
-    print(text)
+fn document(text: &str, paint: Paint) -> Result<Exit, Failure> {
+    print(text, paint)
         .map_err(|fault| Failure::new(Exit::Unavailable, format!("write the report: {fault}")))?;
     Ok(Exit::Fine)
 }

@@ -60,7 +60,7 @@ pub fn run(arguments: &DemoArguments, shared: &Shared) -> Result<Exit, Failure> 
     start_logs(&settings.log, shared.color, &clock)?;
     let options = options(arguments, clock.wall());
     let paint = Paint::stdout(shared.color);
-    print(&title(&settings, &options, arguments.count, paint)).map_err(output_fault)?;
+    print(&title(&settings, &options, arguments.count, paint), paint).map_err(output_fault)?;
     let mut running = start(&settings, &clock)?;
     wait_until_ready(&mut running, &*clock)?;
     let mut watch = Watch::open(&broker.address(), &settings.output.alerts, &options, paint)
@@ -73,9 +73,9 @@ pub fn run(arguments: &DemoArguments, shared: &Shared) -> Result<Exit, Failure> 
     let took = clock.monotonic().saturating_sub(started);
     feed.finish().map_err(|fault| unavailable(format!("publish events: {fault}")))?;
     let report = watch.report(arguments.count, &running, took);
-    print(&report.text(paint)).map_err(output_fault)?;
+    print(&report.text(paint), paint).map_err(output_fault)?;
     if arguments.stay {
-        print(&addresses(&broker, &running)).map_err(output_fault)?;
+        print(&addresses(&broker, &running), paint).map_err(output_fault)?;
         running.wait().map_err(|fault| failure(&fault))?;
     } else {
         end(running)?;
@@ -175,7 +175,7 @@ fn follow(
             .map_err(|fault| Failure::new(Exit::Unavailable, format!("read alerts: {fault}")))?;
         for card in fresh.cards {
             progress.clear();
-            print(&card).map_err(output_fault)?;
+            print(&card, watch.paint()).map_err(output_fault)?;
         }
         let now = running.totals().records();
         progress.at(now);

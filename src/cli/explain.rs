@@ -58,8 +58,11 @@ pub fn run(
         if fault.is_some() {
             exit = Exit::Findings;
         }
-        terminal::print(&text)
-            .map_err(|fault| Failure::new(Exit::Unavailable, format!("write: {fault}")))?;
+        let printed = match arguments.output {
+            ExplainOutput::Text => terminal::print(&text, explainer.paint),
+            ExplainOutput::Json => terminal::print_json(&text),
+        };
+        printed.map_err(|fault| Failure::new(Exit::Unavailable, format!("write: {fault}")))?;
     }
     Ok(exit)
 }
@@ -186,7 +189,7 @@ impl Explainer {
         if let Some(uuid) = event.okta_uuid {
             let _ = write!(text, " ({})", escaped(uuid));
         }
-        let name = self.paint.paint(Color::Bold, &rule.name);
+        let name = self.paint.paint(Color::Bold, &escaped(&rule.name).to_string());
         let _ = writeln!(text, ": {name} {}", self.paint.paint(color, verdict));
         for line in explanation.render().lines() {
             let _ = writeln!(text, "  {}", marked(line, self.paint));

@@ -110,7 +110,7 @@ mod topic {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::cli::terminal::print_error;
+    use crate::cli::terminal::{Paint, print_error};
     use rdkafka::error::{KafkaError, RDKafkaErrorCode};
     use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
     use rdkafka::{ClientConfig, ClientContext};
@@ -181,11 +181,12 @@ mod topic {
             return Err(unavailable(format!("deliver {} of {count} events", count - delivered)));
         }
         let took = progress.finish().as_secs_f64().max(1e-3);
-        print_error(&format!(
+        let line = format!(
             "{} events to {topic} in {took:.2} s ({:.0} a second)\n",
             arguments.count,
             arguments.count as f64 / took
-        ));
+        );
+        print_error(&line, Paint::never());
         Ok(())
     }
 

@@ -32,6 +32,7 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 use exit::{Exit, Failure};
+use terminal::Paint;
 
 use crate::clock::SystemClock;
 
@@ -49,7 +50,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     match run(&arguments) {
         Ok(exit) => exit,
         Err(failure) => {
-            terminal::print_error(&format!("{failure}\n"));
+            terminal::print_error(&format!("{failure}\n"), Paint::never());
             failure.exit()
         }
     }

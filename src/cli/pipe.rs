@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::args::{PipeArguments, Shared};
 use super::exit::{Exit, Failure};
-use super::{configuration, exceptions, rules, terminal, version};
+use super::terminal::{self, Paint};
+use super::{configuration, exceptions, rules, version};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::disposition::Disposition;
@@ -67,7 +68,7 @@ pub fn run(arguments: &PipeArguments, shared: &Shared) -> Result<Exit, Failure> 
     totals.took = clock.monotonic().saturating_sub(started);
     let closed = ended(&ending, worker.close().finish())?;
     if shared.quiet == 0 && closed == Output::Open {
-        terminal::print_error(&totals.summary());
+        terminal::print_error(&totals.summary(), Paint::never());
     }
     let found = arguments.fail_on_alert && totals.alerts > 0;
     Ok(if found { Exit::Findings } else { Exit::Fine })

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use super::terminal::print_error;
+use super::terminal::draw;
 
 /// How often the line is drawn again.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ impl Progress {
         self.drawn = Some(Instant::now());
         let seconds = self.started.elapsed().as_secs_f64().max(1e-3);
         let share = 100.0 * done as f64 / self.total.max(1) as f64;
-        print_error(&format!(
+        draw(&format!(
             "\r{done} of {} {} ({share:.0} %), {:.0} a second\u{1b}[K",
             self.total,
             self.what,
@@ -45,14 +45,14 @@ impl Progress {
     /// Takes the line away, to be drawn again at the next occasion.
     pub fn clear(&mut self) {
         if self.drawn.take().is_some() {
-            print_error("\r\u{1b}[K");
+            draw("\r\u{1b}[K");
         }
     }
 
     /// Takes the line away again and returns the time that the work took.
     pub fn finish(self) -> Duration {
         if self.drawn.is_some() {
-            print_error("\r\u{1b}[K");
+            draw("\r\u{1b}[K");
         }
         self.started.elapsed()
     }

@@ -1,8 +1,16 @@
 //! What people read: colours where a terminal shows them, plain text anywhere else.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::ColorChoice;
+use crate::text;
+
+/// The sequences that [`Paint`] writes: all that a page may tell a terminal. Anything else that
+/// would act on one comes from a rule, an event, a file's name or a broker.
+const SEQUENCES: [&str; 6] =
+    ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];
 
 /// Paints text, or leaves it as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +85,12 @@ impl Paint {
         Self { enabled: if yes { Enabled::Yes } else { Enabled::No } }
     }
 
+    /// What is written of `page`: what this paints stays, any other sequence is spelled out.
+    fn page(self, page: &str) -> Cow<'_, str> {
+        let kept: &[&str] = if self.is_on() { &SEQUENCES } else { &[] };
+        text::escaped_page(page, kept)
+    }
+
     /// `text` in `color`.
     #[must_use]
     pub fn paint(self, color: Color, text: &str) -> String {
@@ -92,16 +106,47 @@ fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Writes `text` to standard output; a reader that went away (`| head`) is no error.
+/// Writes `page`, made for people and painted with `paint`, to standard output; what would act on
+/// the terminal otherwise is spelled out. A reader that went away (`| head`) is no error.
 ///
 /// # Errors
 /// Any other fault of standard output.
-pub fn print(text: &str) -> io::Result<()> {
-    ignore_closed(io::stdout().lock().write_all(text.as_bytes()))
+pub fn print(page: &str, paint: Paint) -> io::Result<()> {
+    ignore_closed(io::stdout().lock().write_all(paint.page(page).as_bytes()))
 }
 
-/// Writes `text` to standard error, as well as it can.
-pub fn print_error(text: &str) {
+/// Writes `json` to standard output: what would act on the terminal is spelled out as JSON does.
+/// (All of it stands in texts: JSON has no such character outside of them but white space.)
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(json: &str) -> io::Result<()> {
+    ignore_closed(io::stdout().lock().write_all(spelled_as_json(json).as_bytes()))
+}
+
+fn spelled_as_json(json: &str) -> String {
+    let mut spelled = String::with_capacity(json.len());
+    for symbol in json.chars() {
+        if symbol.is_ascii_whitespace() || !text::is_unfit(symbol) {
+            spelled.push(symbol);
+            continue;
+        }
+        for unit in symbol.encode_utf16(&mut [0; 2]) {
+            // Writing into a String cannot fail.
+            let _ = write!(spelled, "\\u{unit:04x}");
+        }
+    }
+    spelled
+}
+
+/// Writes `page`, made for people and painted with `paint`, to standard error, as well as it can;
+/// as [`print`].
+pub fn print_error(page: &str, paint: Paint) {
+    draw(&paint.page(page));
+}
+
+/// Writes to standard error what moves the cursor: text of this program's own, with nobody's values.
+pub fn draw(text: &str) {
     // There is nowhere left to report a broken standard error to.
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
@@ -129,5 +174,26 @@ mod tests {
         assert!(on(ColorChoice::Auto, true));
         assert!(!on(ColorChoice::Auto, false));
         assert_eq!(Paint::never().paint(Color::Red, "x"), "x");
+    }
+
+    #[test]
+    fn pages_may_hold_what_paint_writes_and_nothing_else() {
+        let paint = Paint { enabled: Enabled::Yes };
+        let colors = [Color::Bold, Color::Faint, Color::Red, Color::Green, Color::Yellow];
+        for color in colors {
+            let painted = paint.paint(color, "x");
+            assert_eq!(paint.page(&painted), painted);
+            assert_ne!(Paint::never().page(&painted), painted);
+        }
+        assert_eq!(paint.page("\u{1b}[2J"), "\\u{1b}[2J");
+    }
+
+    #[test]
+    fn json_stays_json_with_the_same_meaning() {
+        let json = "{\n \"a\": \"\u{202e}\u{9b}\u{e0041}é\"}\n";
+        let spelled = spelled_as_json(json);
+        assert!(spelled.contains("\\u202e\\u009b\\udb40\\udc41é"), "{spelled}");
+        let value = |text| serde_json::from_str::<serde_json::Value>(text).expect("it is JSON");
+        assert_eq!(value(&spelled), value(json));
     }
 }

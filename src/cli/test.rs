@@ -39,17 +39,19 @@ pub fn run(arguments: &TestArguments, shared: &Shared) -> Result<Exit, Failure> 
     }
     text.push_str(&table(&suites, paint));
     let unwritten = |fault| Failure::new(Exit::Unavailable, format!("write the result: {fault}"));
-    terminal::print(&text).map_err(unwritten)?;
+    terminal::print(&text, paint).map_err(unwritten)?;
     let skipped = set.skipped().len();
     if skipped > 0 && shared.quiet == 0 {
         let skipped = counted(skipped, "rule");
-        terminal::print_error(&format!("note: {skipped} skipped; `ouzel check` says why\n"));
+        let note = format!("note: {skipped} skipped; `ouzel check` says why\n");
+        terminal::print_error(&note, Paint::never());
     }
     let is_silent = shared.quiet > 0 && !arguments.strict;
     for suite in suites.iter().filter(|suite| suite.checked.is_empty() && !is_silent) {
         let kind = if arguments.strict { "error" } else { "warning" };
         let (origin, name) = (&suite.rule.origin, &suite.rule.name);
-        terminal::print_error(&format!("{kind}: {origin}: the rule \"{name}\" has no cases\n"));
+        let line = format!("{kind}: {origin}: the rule \"{name}\" has no cases\n");
+        terminal::print_error(&line, Paint::never());
     }
     let has_failures = suites.iter().any(|suite| is_failed(suite, arguments.strict.into()));
     Ok(if has_failures { Exit::Findings } else { Exit::Fine })

@@ -163,7 +163,9 @@ impl Cluster {
             TopicState::Exists(partitions) => return Ok(partitions),
             TopicState::Missing => format!("it does not exist; {what_to_do}"),
             TopicState::Forbidden => {
-                "this user may not see it; it needs the right to describe it".to_owned()
+                "this user is not authorised to see it; the access lists must grant READ on an \
+                 input, WRITE on an output"
+                    .to_owned()
             }
             TopicState::Unknown(code) => format!("the cluster does not say: {code}"),
         };

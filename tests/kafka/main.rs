@@ -22,6 +22,7 @@ mod cluster;
 mod dead_letters;
 mod faults;
 mod feed;
+mod grants;
 mod history;
 mod java;
 mod main_job;
@@ -56,6 +57,7 @@ const MAIN_JOB: &[Case] = &[
         main_job::topic_that_appears_later,
     ),
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
+    Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),
     Case::short("14", "a_wrong_password_ends_with_4_and_is_not_printed", security::wrong_password),
     Case::short("9", "a_missing_topic_ends_with_4_and_names_it", security::missing_topic),
     Case::short(

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::admin::Admin;
 use super::broker::{Broker, PASSWORD, USER};
 use super::stage::{self, Setup};
-use super::{client, history};
+use super::{client, grants, history};
 
 /// `[kafka]` for the SASL_SSL listener; the password comes from a file.
 pub fn with_password(broker: &Broker, name: &str, password: &str) -> Result<Setup, String> {
@@ -22,28 +21,13 @@ pub fn with_password(broker: &Broker, name: &str, password: &str) -> Result<Setu
     Ok(setup)
 }
 
-/// What docs/SECURITY.md calls the least: READ on the input and the group, WRITE on the outputs.
-pub fn allow(broker: &Broker, name: &str) -> Result<(), String> {
-    let principal = format!("User:{USER}");
-    let alerts = format!("{name}-alerts");
-    let dead_letters = format!("{name}-dead-letters");
-    let grants: [&[&str]; 3] = [
-        &["--operation", "READ", "--topic", name],
-        &["--operation", "READ", "--group", name],
-        &["--operation", "WRITE", "--topic", &alerts, "--topic", &dead_letters],
-    ];
-    let admin = Admin::of(&broker.plaintext())?;
-    let head: &[&str] = &["--add", "--allow-principal", &principal];
-    grants.iter().try_for_each(|grant| admin.access(&[head, grant].concat()))
-}
-
 /// The whole job over TLS with SCRAM-SHA-512, by a user who may do no more than it needs.
 pub fn scram_over_tls(broker: &Broker) -> Result<String, String> {
     let name = "secured";
     let brokers = broker.plaintext();
     let setup = with_password(broker, name, PASSWORD)?;
     client::create_topics(&brokers, &[(name, 2), (&setup.alerts, 1), (&setup.dead_letters, 1)])?;
-    allow(broker, name)?;
+    grants::all(broker, name)?;
     let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
     let arguments = ["--count", "5000", "--hits-permille", "10"];
     stage::finish(stage::generate(&brokers, name, &arguments)?)?;

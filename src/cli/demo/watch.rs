@@ -77,6 +77,11 @@ impl Watch {
         })
     }
 
+    /// How its cards and its report are painted.
+    pub(super) const fn paint(&self) -> Paint {
+        self.paint
+    }
+
     /// Computes which alerts `count` events must give: their ids, and the hashes of their payloads.
     pub(super) fn expect(&mut self, count: u64) {
         let mut generator = Generator::new(self.options.clone());

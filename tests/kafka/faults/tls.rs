@@ -7,6 +7,7 @@ use super::MINUTES;
 use crate::admin::Admin;
 use crate::broker::{Broker, PASSWORD, USER};
 use crate::feed::Plan;
+use crate::grants;
 use crate::history;
 use crate::security;
 use crate::stage;
@@ -51,7 +52,7 @@ pub fn rotated(broker: &Broker) -> Result<String, String> {
     let setup = security::with_password(broker, name, PASSWORD)?;
     setup.create_topics(&brokers, 2)?;
     let admin = Admin::of(&brokers)?;
-    security::allow(broker, name)?;
+    grants::all(broker, name)?;
     let mut stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
     let plan = Plan::new(&brokers, name, 2_000);
     plan.clone().seeded(1).send()?;
