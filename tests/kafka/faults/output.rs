@@ -8,6 +8,7 @@ use crate::broker::{Broker, PASSWORD, USER};
 use crate::client::{self, Stored};
 use crate::cluster::{self, Cluster};
 use crate::feed::Plan;
+use crate::grants;
 use crate::history::{self, AtRest, Topics};
 use crate::security;
 use crate::stage::{self, Setup, Stage};
@@ -129,7 +130,7 @@ pub fn unauthorised(broker: &Broker) -> Result<String, String> {
     let brokers = broker.plaintext();
     let setup = security::with_password(broker, name, PASSWORD)?;
     setup.create_topics(&brokers, 2)?;
-    security::allow(broker, name)?;
+    grants::all(broker, name)?;
     let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
     let admin = Admin::of(&brokers)?;
     let principal = format!("User:{USER}");
