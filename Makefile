@@ -48,7 +48,7 @@ stack: ## the compose stack and the Prometheus files, as far as they can be chec
 	@tests/stack.sh
 
 bench: ## the benches that need no broker
-	$(CARGO) bench --locked --bench kernel --bench pipe --bench rules --bench alerts
+	$(CARGO) bench --locked --bench kernel --bench pipe --bench rules --bench alerts --bench load
 
 bench-kafka: ## the benches against a real Apache Kafka
 	$(CARGO) bench --locked --bench consume

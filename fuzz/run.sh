@@ -4,7 +4,7 @@
 set -eu -o pipefail
 cd "$(dirname "$0")"
 
-ALL=(kql decode envelope detector_vs_reference exceptions config)
+ALL=(kql decode envelope detector_vs_reference many_rules kernel exceptions config)
 SECONDS_EACH=${FUZZ_SECONDS:-600}
 
 declare -A DICTIONARY=(
@@ -25,6 +25,9 @@ for target in "${@:-${ALL[@]}}"; do
 	fi
 	echo "== $target, $SECONDS_EACH s"
 	# The deep seeds first, whole: -max_len would cut them.
-	RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" corpus/"$target"/deep* -- -timeout=10 -rss_limit_mb=4096
+	deep=(corpus/"$target"/deep*)
+	if [ -e "${deep[0]}" ]; then
+		RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" "${deep[@]}" -- -timeout=10 -rss_limit_mb=4096
+	fi
 	RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" -- "${options[@]}"
 done

@@ -20,7 +20,7 @@ each_line() {
 	done
 }
 
-for target in kql decode envelope detector_vs_reference exceptions config; do
+for target in kql decode envelope detector_vs_reference many_rules kernel exceptions config; do
 	mkdir -p "corpus/$target"
 done
 
@@ -44,7 +44,9 @@ for target in decode envelope; do
 	{ printf '{"eventType":"user.mfa.factor.reset_all","a":'; repeat '[' $DEPTH; } >"corpus/$target/deep-candidate"
 done
 
-head -c 4096 /dev/urandom >corpus/detector_vs_reference/random
+for target in detector_vs_reference many_rules kernel; do
+	head -c 4096 /dev/urandom >"corpus/$target/random"
+done
 cp seeds/exceptions/* corpus/exceptions/
 { printf '[[exception]]\nid = "e"\nowner = "o"\nreason = "r"\nquery = "'; repeat '(' $DEPTH; printf '"\n'; } >corpus/exceptions/deep.toml
 { printf 'a = '; repeat '[' $DEPTH; } >corpus/exceptions/deep-arrays.toml

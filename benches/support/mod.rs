@@ -120,6 +120,11 @@ pub fn thread_seconds() -> f64 {
     seconds(UsageWho::RUSAGE_THREAD)
 }
 
+/// CPU time of all threads of this process.
+pub fn process_seconds() -> f64 {
+    seconds(UsageWho::RUSAGE_SELF)
+}
+
 fn seconds(whose: UsageWho) -> f64 {
     let usage = getrusage(whose).expect("this call has no failure");
     [usage.user_time(), usage.system_time()]

@@ -46,12 +46,26 @@ pub fn shipped_rules() -> Arc<RuleSet> {
 /// A rule that asks `query`.
 #[must_use]
 pub fn rule_of(query: &str) -> Arc<RuleSet> {
-    let mut text = String::from("[rule]\nrule_id = \"r\"\nname = \"r\"\ndescription = \"r\"\n");
+    rules_of(&[query])
+}
+
+/// A rule for each of `queries`, in their order.
+#[must_use]
+pub fn rules_of(queries: &[&str]) -> Arc<RuleSet> {
+    let texts: Vec<String> =
+        (0..).zip(queries).map(|(number, query)| text_of(number, query)).collect();
+    load(&texts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// A rule whose id begins with its number: rule sets are in the order of ids.
+fn text_of(number: u32, query: &str) -> String {
+    let mut text =
+        format!("[rule]\nrule_id = \"{number:04}\"\nname = \"r\"\ndescription = \"r\"\n");
     text.push_str("type = \"query\"\nlanguage = \"kuery\"\nseverity = \"low\"\nrisk_score = 1\n");
     // A JSON string is a TOML string but for DEL, which TOML wants escaped.
     let quoted = Json::from(query).to_string().replace('\u{7f}', "\\u007f");
     text.push_str(&format!("query = {quoted}\n"));
-    load(&[&text])
+    text
 }
 
 fn load(texts: &[&str]) -> Arc<RuleSet> {

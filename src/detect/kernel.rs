@@ -134,6 +134,12 @@ impl Kernel {
         })
     }
 
+    /// The same kernel on every level of instructions that this processor has, best first: for tests
+    /// that hold them against each other.
+    pub fn on_every_level(&self) -> impl Iterator<Item = Self> + '_ {
+        levels::Level::available().into_iter().map(|level| Self { level, ..self.clone() })
+    }
+
     /// Looks at every byte of `payload` once. Allocates nothing.
     #[must_use]
     pub fn scan(&self, payload: &[u8], look: Look) -> Found {

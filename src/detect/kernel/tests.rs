@@ -55,8 +55,7 @@ static KERNELS: LazyLock<Vec<Kernel>> = LazyLock::new(|| kernels(NEEDLES));
 
 fn kernels(literals: &[&[u8]]) -> Vec<Kernel> {
     let kernel = Kernel::new(literals, hides).expect("these literals are of the right kind");
-    let levels = Level::available().into_iter();
-    levels.map(|level| Kernel { level, ..kernel.clone() }).collect()
+    kernel.on_every_level().collect()
 }
 
 /// Holds every level against the naive one.
