@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod canary;
 mod check;
 mod clock;
 mod config;

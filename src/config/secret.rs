@@ -60,12 +60,22 @@ impl Surroundings {
 
     fn variable(&self, name: &str) -> Result<String, String> {
         let value = self.variables.get(&OsString::from(name));
-        let value = value.ok_or_else(|| format!("environment variable {name} is not set"))?;
+        let value = value.ok_or_else(|| unset(name))?;
         value
             .to_str()
             .map(str::to_owned)
             .ok_or_else(|| format!("environment variable {name} is not UTF-8"))
     }
+}
+
+/// That a variable is not set; its name is repeated only where it is no secret by mistake.
+fn unset(name: &str) -> String {
+    if name.chars().all(|symbol| symbol.is_ascii_alphanumeric() || symbol == '_') {
+        return format!("environment variable {name} is not set");
+    }
+    "no environment variable of this name is set; the name is not repeated here, since it may be \
+     the secret itself: `env` takes the name of a variable"
+        .to_owned()
 }
 
 fn read_file(path: &std::path::Path) -> Result<String, String> {

@@ -95,6 +95,11 @@ impl Broker {
         self.certificates.authority()
     }
 
+    /// The folder of this run.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A folder for the files of one test.
     pub fn folder_for(&self, test: &str) -> Result<PathBuf, String> {
         let folder = self.folder.join(test);

@@ -26,6 +26,15 @@ impl Certificates {
         Ok(certificates)
     }
 
+    /// A client's certificate and its key, which only `passphrase` opens.
+    pub fn client(&self, passphrase: &str) -> Result<(PathBuf, PathBuf), String> {
+        self.openssl(&format!(
+            "req -x509 -newkey rsa:2048 -keyout client.key -out client.pem -days 2 \
+             -subj /CN=client -passout pass:{passphrase}"
+        ))?;
+        Ok((self.folder.join("client.pem"), self.folder.join("client.key")))
+    }
+
     fn sign(&self, name: &str, hosts: &str, days: i32) -> Result<(), String> {
         let file = |ending: &str| self.folder.join(format!("{name}{ending}"));
         fs::write(file(".cnf"), format!("subjectAltName={hosts}\n"))

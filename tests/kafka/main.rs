@@ -28,6 +28,7 @@ mod java;
 mod main_job;
 mod node;
 mod proxy;
+mod secrets;
 mod security;
 mod seed;
 mod stage;
@@ -57,6 +58,7 @@ const MAIN_JOB: &[Case] = &[
         main_job::topic_that_appears_later,
     ),
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
+    Case::short("14", "secrets_are_printed_nowhere", secrets::nowhere),
     Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),
     Case::short("14", "a_wrong_password_ends_with_4_and_is_not_printed", security::wrong_password),
     Case::short("9", "a_missing_topic_ends_with_4_and_names_it", security::missing_topic),
@@ -110,7 +112,15 @@ fn main() -> ExitCode {
         Trial::test(case.name, move || table.run(&case, &broker).map_err(Failed::from))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let secrets = secrets::Search::below(broker.folder());
     drop(broker);
     println!("{}", table.text(seed::seed()));
+    match secrets.map_err(|fault| fault.to_string()).and_then(|search| search.verdict()) {
+        Ok(seen) => println!("{seen}"),
+        Err(fault) => {
+            println!("{fault}");
+            return ExitCode::FAILURE;
+        }
+    }
     conclusion.exit_code()
 }

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::client::{create_topics, wait_until};
 use super::history::Topics;
+use super::secrets;
 
 /// The rule of the main job, named so that another shipped rule changes nothing here.
 pub const RULE_FILE: &str =
@@ -20,7 +21,7 @@ pub const RULE_FILE: &str =
 /// A running `ouzel`; killed when dropped.
 pub struct Stage {
     process: Child,
-    /// Where its standard error goes.
+    /// Where all that it prints goes.
     pub log: PathBuf,
     http: String,
 }
@@ -110,17 +111,28 @@ pub fn spawn_under(
     let file = folder.join(format!("{name}.toml"));
     fs::write(&file, setup.text(port)).map_err(io)?;
     let log = folder.join(format!("{name}.log"));
+    keep(&log).map_err(io)?;
+    let output = File::create(&log).map_err(io)?;
     let process = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "--"])
         .args(wrapper)
         .args([env!("CARGO_BIN_EXE_ouzel"), "run", "-c"])
         .arg(&file)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(&log).map_err(io)?)
+        .stdout(output.try_clone().map_err(io)?)
+        .stderr(output)
         .spawn()
         .map_err(io)?;
     Ok(Stage { process, log, http: format!("127.0.0.1:{port}") })
+}
+
+/// Puts the log of an earlier stage of this name aside: it is searched for secrets at the end.
+fn keep(log: &Path) -> std::io::Result<()> {
+    let earlier = (1..).map(|number| log.with_extension(format!("{number}.log")));
+    match (log.exists(), earlier.into_iter().find(|path| !path.exists())) {
+        (true, Some(path)) => fs::rename(log, path),
+        _ => Ok(()),
+    }
 }
 
 /// As [`spawn`], and waits until it is ready.
@@ -213,6 +225,9 @@ impl Stage {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map_err(|fault| fault.to_string())?;
         let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+        if secrets::has_secret(answer.as_bytes()) {
+            return Err(format!("a secret stands on {path}"));
+        }
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         Ok((status.ok_or_else(|| format!("no status in {answer:?}"))?, body.to_owned()))
     }

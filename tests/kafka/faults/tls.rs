@@ -57,7 +57,7 @@ pub fn rotated(broker: &Broker) -> Result<String, String> {
     let plan = Plan::new(&brokers, name, 2_000);
     plan.clone().seeded(1).send()?;
     history::wait_for_end(&brokers, name, name, MINUTES)?;
-    set_password(&admin, "other-pa55word")?;
+    set_password(&admin, "canary-0ther-pa55word")?;
     broker.node.stop()?;
     broker.node.start()?;
     let while_wrong = stage.wait_until_not_ready(Duration::from_secs(45));
