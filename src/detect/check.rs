@@ -60,6 +60,17 @@ pub(super) fn ends(payload: &[u8]) -> Result<(), DecodeFault> {
     }
 }
 
+/// The same, and that `payload` is UTF-8: what is left where the kernel found bytes beyond ASCII in
+/// an envelope that is whole.
+pub(super) fn encoded(payload: &[u8]) -> Result<(), DecodeFault> {
+    utf8(payload)?;
+    ends(payload)
+}
+
+fn utf8(payload: &[u8]) -> Result<(), DecodeFault> {
+    simdutf8::basic::from_utf8(payload).map(drop).map_err(|_| DecodeFault::NotUtf8)
+}
+
 fn full(payload: &[u8]) -> Result<(), DecodeFault> {
     // Skipping a string, serde_json does not look at its encoding; the envelope check has.
     let mut values =
@@ -122,7 +133,7 @@ impl State {
         if masks.control & inside != 0 {
             return Err(DecodeFault::ControlByte);
         }
-        if masks.backslash & !inside != 0 {
+        if (masks.backslash | masks.beyond_ascii) & !inside != 0 {
             return Err(DecodeFault::NotJson);
         }
         if masks.beyond_ascii != 0 && self.first_beyond_ascii.is_none() {
@@ -185,9 +196,7 @@ impl State {
     fn end(&self, payload: &[u8]) -> Result<(), DecodeFault> {
         // Up to the first block with other bytes, every byte is a character.
         let unsure = self.first_beyond_ascii.and_then(|at| payload.get(at..)).unwrap_or_default();
-        if simdutf8::basic::from_utf8(unsure).is_err() {
-            return Err(DecodeFault::NotUtf8);
-        }
+        utf8(unsure)?;
         if self.depth > 0 || self.in_string != 0 {
             return Err(DecodeFault::Truncated);
         }

@@ -120,7 +120,10 @@ impl Detector {
             (Found::Candidate, _) => return Look::Candidate,
             (_, Validate::Candidates) => Ok(()),
             (Found::Clean, Validate::Envelope) => check::ends(payload),
-            (Found::Clean | Found::Suspect, validate) => check::check(payload, validate),
+            (Found::Encoded, Validate::Envelope) => check::encoded(payload),
+            (Found::Clean | Found::Encoded | Found::Suspect, validate) => {
+                check::check(payload, validate)
+            }
         };
         if checked.is_ok() { Look::Over(Outcome::Clean) } else { Look::Refused }
     }

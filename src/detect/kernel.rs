@@ -5,16 +5,18 @@
 //!           │  in the 64 bytes at its distance? ─────────────────▶ compare the literal ─▶ candidate
 //!           ├─ `\` then `u` ─▶ `\u00hh` of a byte that could hide the literal? ──────────▶ candidate
 //!           └─ quotes, escapes ─▶ inside a string? ─┬─ control bytes ─┐
-//!                                                   ├─ brackets ──────┼─▶ whole | suspect
+//!                                                   ├─ brackets ──────┼─▶ whole | encoded | suspect
 //!                                                   └─ bytes ≥ 0x80 ──┘
 //! ```
 //!
-//! Contract. The filter half may only over-approximate: where it says [`Found::Clean`] or
-//! [`Found::Suspect`], neither a literal nor an escape that could hide one is in the payload. The
+//! Contract. The filter half may only over-approximate: where it says anything but
+//! [`Found::Candidate`], neither a literal nor an escape that could hide one is in the payload. The
 //! check half may only over-report: [`Found::Clean`] is said of payloads that are ASCII, close all
-//! strings and as many brackets as they open, never close more than they opened before (looked at
-//! once a block), stay within the depth that is allowed and have no control byte but white space
-//! between tokens. Everything else is suspect and left to the exact check.
+//! strings and as many brackets of each kind as they open, never close more than they opened before
+//! (looked at once a block), stay within the depth that is allowed and have no control byte but white
+//! space between tokens. [`Found::Encoded`] is said of payloads that are whole in the same way with
+//! bytes beyond ASCII in their strings: whether those are UTF-8 is left to the caller. Everything
+//! else is suspect and left to the exact check.
 //!
 //! Proof sketch of the filter. Let a literal stand in the payload, the two bytes of its pair at *p*
 //! and *p+d*, *0 < d < 64*. Blocks begin at every multiple of 64 from which on two blocks are left;
@@ -43,6 +45,8 @@ pub enum Found {
     Candidate,
     /// No rule can hold, and the envelope is whole (where it was asked for).
     Clean,
+    /// No rule can hold, and the envelope is whole if the payload is UTF-8.
+    Encoded,
     /// No rule can hold; the exact check has to look at the payload.
     Suspect,
 }

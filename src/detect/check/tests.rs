@@ -68,6 +68,7 @@ fn what_is_unbalanced_or_outside_of_a_value_is_no_json() {
     bad(b"{\"a\":\\\"}", DecodeFault::NotJson);
     bad(b"{\x01}", DecodeFault::NotJson);
     bad(b"{},{}", DecodeFault::NotJson);
+    bad("{\"a\":é}".as_bytes(), DecodeFault::NotJson);
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn naive(payload: &[u8]) -> Result<(), ()> {
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
             b'}' | b']' if open.pop() != Some(*byte) => return Err(()),
-            b'\\' | b'Y' | b'_' | b'y' | 0x7f => return Err(()),
+            b'\\' | b'Y' | b'_' | b'y' | 0x7f.. => return Err(()),
             0..0x20 if !b"\t\n\r".contains(byte) => return Err(()),
             _ => {}
         }

@@ -20,14 +20,17 @@ pub(super) struct State {
     pub(super) bad: u64,
     /// Bytes above ASCII.
     pub(super) high: u64,
-    depth: i64,
+    /// More opened than closed.
+    braces: i64,
+    /// The same of square brackets.
+    brackets: i64,
     /// Negative once the depth was negative or too large at the end of a block.
     range: i64,
 }
 
 impl State {
     pub(super) const fn new() -> Self {
-        Self { slash: 0, escaped: 0, inside: 0, bad: 0, high: 0, depth: 0, range: 0 }
+        Self { slash: 0, escaped: 0, inside: 0, bad: 0, high: 0, braces: 0, brackets: 0, range: 0 }
     }
 
     /// The bytes of the block that are escaped, from the mask of its backslashes: those behind an
@@ -48,20 +51,32 @@ impl State {
         self.slash == 0
     }
 
+    /// Takes in the block's braces outside of strings, before its brackets.
     #[inline(always)]
-    pub(super) fn brackets(&mut self, opened: u64, closed: u64) {
-        self.depth += i64::from(opened.count_ones()) - i64::from(closed.count_ones());
-        self.range |= self.depth | (limits::EVENT_DEPTH_MAX as i64 - self.depth);
+    pub(super) const fn braces(&mut self, opened: u64, closed: u64) {
+        self.braces += opened.count_ones() as i64 - closed.count_ones() as i64;
+    }
+
+    /// Takes in the block's square brackets outside of strings.
+    #[inline(always)]
+    pub(super) const fn brackets(&mut self, opened: u64, closed: u64) {
+        self.brackets += opened.count_ones() as i64 - closed.count_ones() as i64;
+        let depth = self.braces + self.brackets;
+        self.range |= depth | (limits::EVENT_DEPTH_MAX as i64 - depth);
     }
 
     #[inline(always)]
     pub(super) const fn verdict(&self) -> Found {
         let is_whole = self.bad == 0
-            && self.high == 0
             && self.inside == 0
-            && self.depth == 0
+            && self.braces == 0
+            && self.brackets == 0
             && self.range >= 0;
-        if is_whole { Found::Clean } else { Found::Suspect }
+        match (is_whole, self.high) {
+            (false, _) => Found::Suspect,
+            (true, 0) => Found::Clean,
+            (true, _) => Found::Encoded,
+        }
     }
 }
 

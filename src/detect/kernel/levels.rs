@@ -1,9 +1,9 @@
 //! The levels of the pass: AVX-512, AVX2, SSE2 and portable, chosen once at run time.
 //!
 //! One of the two files of this crate with `unsafe` (the other is `kafka/commit_queue.rs`): vector
-//! loads at places that the body has checked,
-//! and calls of functions that need a feature which was detected. All levels run the same body. In
-//! masks of 64 bits, bit *k* stands for byte *k* of the block.
+//! loads at places that the body has checked, and calls of functions that need a feature which was
+//! detected. All levels run the same body. In masks of 64 bits, bit *k* stands for byte *k* of the
+//! block.
 
 #![expect(unsafe_code, reason = "vector loads and calls behind feature detection; see each SAFETY")]
 
@@ -214,15 +214,17 @@ macro_rules! envelope {
         let inside = <$Block>::prefix_xor(quotes) ^ $state.inside;
         $state.inside = 0_u64.wrapping_sub(inside >> 63);
         if block.has_odd() {
-            $state.high |= block.high() >> $seen;
+            let high = block.high() >> $seen;
+            $state.high |= high;
+            $state.bad |= high & !inside;
             let space = block.eq(b'\n') | block.eq(b'\r') | block.eq(b'\t');
             $state.bad |= (block.below_space() >> $seen) & (inside | !(space >> $seen));
         }
-        // `[` and `{`, `]` and `}` differ in one bit.
-        let lower = block.lower();
-        let opened = (lower.eq(b'{') >> $seen) & !inside;
-        let closed = (lower.eq(b'}') >> $seen) & !inside;
-        $state.brackets(opened, closed);
+        let outside = !inside;
+        let braces = [block.eq(b'{') >> $seen, block.eq(b'}') >> $seen];
+        let brackets = [block.eq(b'[') >> $seen, block.eq(b']') >> $seen];
+        $state.braces(braces[0] & outside, braces[1] & outside);
+        $state.brackets(brackets[0] & outside, brackets[1] & outside);
     }};
 }
 
@@ -269,9 +271,6 @@ impl Portable {
     }
     fn high(self) -> u64 {
         self.mask(|found| !found.is_ascii())
-    }
-    fn lower(self) -> Self {
-        Self(self.0.map(|byte| byte | 0x20))
     }
     const fn prefix_xor(mask: u64) -> u64 {
         prefix_xor(mask)
@@ -368,11 +367,6 @@ mod x86 {
         #[target_feature(enable = "avx512f,avx512bw")]
         fn high(self) -> u64 {
             _mm512_movepi8_mask(self.0)
-        }
-        #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        fn lower(self) -> Self {
-            Self(_mm512_or_si512(self.0, _mm512_set1_epi8(0x20)))
         }
         #[inline]
         #[target_feature(enable = "pclmulqdq")]
@@ -474,12 +468,6 @@ mod x86 {
             Self::mask(self.0, self.1)
         }
         #[inline]
-        #[target_feature(enable = "avx2")]
-        fn lower(self) -> Self {
-            let bit = _mm256_set1_epi8(0x20);
-            Self(_mm256_or_si256(self.0, bit), _mm256_or_si256(self.1, bit))
-        }
-        #[inline]
         #[target_feature(enable = "pclmulqdq")]
         fn prefix_xor(mask: u64) -> u64 {
             prefix_xor(mask)
@@ -577,11 +565,6 @@ mod x86 {
         #[target_feature(enable = "sse2")]
         fn high(self) -> u64 {
             Self::mask(self.0)
-        }
-        #[inline]
-        #[target_feature(enable = "sse2")]
-        fn lower(self) -> Self {
-            Self(self.0.map(|quarter| _mm_or_si128(quarter, _mm_set1_epi8(0x20))))
         }
         #[inline]
         #[target_feature(enable = "sse2")]

@@ -19,8 +19,8 @@ fn naive_filter(literals: &[&[u8]], hides: impl Fn(u8) -> bool, payload: &[u8]) 
 }
 
 /// The naive envelope, byte by byte; depth is looked at at the end of each block of 64.
-fn naive_envelope(payload: &[u8]) -> bool {
-    let (mut inside, mut escaped, mut depth) = (false, false, 0_i64);
+fn naive_envelope(payload: &[u8]) -> Found {
+    let (mut inside, mut escaped, mut depth, mut braces) = (false, false, 0_i64, 0_i64);
     let padded = payload.len().next_multiple_of(64);
     let bytes = payload.iter().copied().chain(std::iter::repeat(b' ')).take(padded);
     for (at, byte) in bytes.enumerate() {
@@ -32,18 +32,24 @@ fn naive_envelope(payload: &[u8]) -> bool {
         // The closing quote itself counts as outside, the opening one as inside.
         let is_inside = if opens { !was_inside } else { inside };
         escaped = !escaped && byte == b'\\';
-        if byte < b' ' && (is_inside || !matches!(byte, b'\n' | b'\r' | b'\t')) || byte >= 0x80 {
-            return false;
+        let is_space = matches!(byte, b'\n' | b'\r' | b'\t');
+        if byte < b' ' && (is_inside || !is_space) || byte >= 0x80 && !is_inside {
+            return Found::Suspect;
         }
         if !is_inside {
             depth += i64::from(matches!(byte, b'{' | b'['));
             depth -= i64::from(matches!(byte, b'}' | b']'));
+            braces += i64::from(byte == b'{') - i64::from(byte == b'}');
         }
         if at % 64 == 63 && !(0..=limits::EVENT_DEPTH_MAX as i64).contains(&depth) {
-            return false;
+            return Found::Suspect;
         }
     }
-    !inside && depth == 0
+    match !inside && depth == 0 && braces == 0 {
+        true if payload.is_ascii() => Found::Clean,
+        true => Found::Encoded,
+        false => Found::Suspect,
+    }
 }
 
 fn hides(byte: u8) -> bool {
@@ -70,11 +76,7 @@ fn check_with(kernels: &[Kernel], literals: &[&[u8]], payload: &[u8]) {
         let level = kernel.level;
         let filter = if candidate { Found::Candidate } else { Found::Clean };
         assert_eq!(kernel.scan(payload, Look::Filter), filter, "{level:?} {payload:?}");
-        let both = match (candidate, whole) {
-            (true, _) => Found::Candidate,
-            (false, true) => Found::Clean,
-            (false, false) => Found::Suspect,
-        };
+        let both = if candidate { Found::Candidate } else { whole };
         let found = kernel.scan(payload, Look::FilterAndEnvelope);
         assert_eq!(found, both, "{level:?} {:?}", String::from_utf8_lossy(payload));
     }
@@ -124,6 +126,8 @@ fn the_envelope_is_judged_alike_at_every_place() {
         "\"\\\\\\\"\"",
         "\"[{\"",
         "[[]]",
+        "{]",
+        "[}",
         "]",
         "[",
         "\"",
