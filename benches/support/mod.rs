@@ -7,6 +7,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::time::{ClockId, clock_gettime};
 use ouzel::generate::{Generator, Options};
 
 /// How much is measured.
@@ -115,9 +116,11 @@ fn children_seconds() -> f64 {
     seconds(UsageWho::RUSAGE_CHILDREN)
 }
 
-/// CPU time of this thread.
+/// CPU time of this thread, in nanoseconds; `getrusage` only moves by the ticks of the system, which
+/// are milliseconds apart.
 pub fn thread_seconds() -> f64 {
-    seconds(UsageWho::RUSAGE_THREAD)
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("Linux has this clock");
+    time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9
 }
 
 /// CPU time of all threads of this process.

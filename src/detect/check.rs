@@ -51,12 +51,12 @@ pub(super) fn without_lead(payload: &[u8]) -> &[u8] {
 }
 
 /// What the kernel does not look at where it finds an envelope whole: that `payload` begins and
-/// ends with a bracket.
+/// ends with brackets of one kind.
 pub(super) fn ends(payload: &[u8]) -> Result<(), DecodeFault> {
-    begins_value(without_lead(payload))?;
-    match payload.trim_ascii_end().last() {
-        None | Some(b'}' | b']') => Ok(()),
-        Some(_) => Err(DecodeFault::NotJson),
+    let payload = without_lead(payload).trim_ascii_end();
+    match (payload.first(), payload.last()) {
+        (None, _) | (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(()),
+        _ => Err(DecodeFault::NotJson),
     }
 }
 

@@ -12,9 +12,9 @@
 //! Contract. The filter half may only over-approximate: where it says anything but
 //! [`Found::Candidate`], neither a literal nor an escape that could hide one is in the payload. The
 //! check half may only over-report: [`Found::Clean`] is said of payloads that are ASCII, close all
-//! strings and as many brackets of each kind as they open, never close more than they opened before
-//! (looked at once a block), stay within the depth that is allowed and have no control byte but white
-//! space between tokens. [`Found::Encoded`] is said of payloads that are whole in the same way with
+//! strings and as many brackets as they open (whatever their kinds), never close more than they opened
+//! before (looked at once a block), stay within the depth that is allowed and have no control byte but
+//! white space between tokens. [`Found::Encoded`] is said of payloads that are whole in the same way with
 //! bytes beyond ASCII in their strings: whether those are UTF-8 is left to the caller. Everything
 //! else is suspect and left to the exact check.
 //!

@@ -8,77 +8,136 @@ use crate::limits;
 /// Every second bit, beginning with the second one.
 const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 
-/// What the envelope's check carries from block to block.
+/// What the envelope's check carries from block to block, few enough words for registers.
+#[derive(Clone, Copy)]
 pub(super) struct State {
-    /// 1 where the block before ended with a backslash.
-    pub(super) slash: u64,
-    /// 1 where the first byte of the next block is escaped.
-    escaped: u64,
     /// All ones inside a string.
     pub(super) inside: u64,
+    depth: i64,
+    /// The deepest that a block ended; as an unsigned number, less than nothing is the most.
+    deepest: u64,
+}
+
+/// What is carried for the blocks that need a careful look.
+pub(super) struct Rare {
+    /// 1 where the block before ended with a backslash.
+    slash: u64,
+    /// 1 where the first byte of the next block is escaped.
+    escaped: u64,
     /// Bytes that must not stand where they stand.
-    pub(super) bad: u64,
+    bad: u64,
     /// Bytes above ASCII.
+    high: u64,
+}
+
+/// The masks of a block that the careful look needs; bit 0 is the first byte that was not seen yet.
+#[derive(Clone, Copy)]
+pub(super) struct Masks {
+    pub(super) quotes: u64,
+    pub(super) slashes: u64,
+    /// `\t`, `\n` and `\r`.
+    pub(super) spaces: u64,
+    pub(super) below_space: u64,
     pub(super) high: u64,
-    /// More opened than closed.
-    braces: i64,
-    /// The same of square brackets.
-    brackets: i64,
-    /// Negative once the depth was negative or too large at the end of a block.
-    range: i64,
 }
 
 impl State {
     pub(super) const fn new() -> Self {
-        Self { slash: 0, escaped: 0, inside: 0, bad: 0, high: 0, braces: 0, brackets: 0, range: 0 }
+        Self { inside: 0, depth: 0, deepest: 0 }
     }
 
-    /// The bytes of the block that are escaped, from the mask of its backslashes: those behind an
-    /// odd run of them. The subtraction carries along a run from its begin to its end, so that the
-    /// parity of both places decides (the method of simdjson, arXiv:1902.08318, section 3.1.1).
+    /// Takes in a block: `inside` says which of its bytes stand in strings, where a closing quote
+    /// counts as outside.
     #[inline(always)]
-    pub(super) const fn escapes(&mut self, slash: u64) -> u64 {
-        let begins = slash & !self.escaped;
-        let carried = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
-        let escaped = carried ^ (slash | self.escaped);
-        self.escaped = (carried & slash) >> 63;
-        escaped
+    pub(super) fn block(&mut self, inside: u64, opened: u64, closed: u64) {
+        self.inside = 0_u64.wrapping_sub(inside >> 63);
+        let (opened, closed) = (opened & !inside, closed & !inside);
+        self.depth += i64::from(opened.count_ones()) - i64::from(closed.count_ones());
+        self.deepest = self.deepest.max(self.depth.cast_unsigned());
     }
 
-    /// Whether the block before ended without a backslash.
-    #[inline(always)]
-    pub(super) const fn is_plain(&self) -> bool {
-        self.slash == 0
-    }
-
-    /// Takes in the block's braces outside of strings, before its brackets.
-    #[inline(always)]
-    pub(super) const fn braces(&mut self, opened: u64, closed: u64) {
-        self.braces += opened.count_ones() as i64 - closed.count_ones() as i64;
-    }
-
-    /// Takes in the block's square brackets outside of strings.
-    #[inline(always)]
-    pub(super) const fn brackets(&mut self, opened: u64, closed: u64) {
-        self.brackets += opened.count_ones() as i64 - closed.count_ones() as i64;
-        let depth = self.braces + self.brackets;
-        self.range |= depth | (limits::EVENT_DEPTH_MAX as i64 - depth);
-    }
-
-    #[inline(always)]
-    pub(super) const fn verdict(&self) -> Found {
-        let is_whole = self.bad == 0
-            && self.inside == 0
-            && self.braces == 0
-            && self.brackets == 0
-            && self.range >= 0;
-        match (is_whole, self.high) {
+    pub(super) const fn verdict(&self, rare: &Rare) -> Found {
+        let is_balanced = self.depth == 0 && self.deepest <= limits::EVENT_DEPTH_MAX as u64;
+        match (is_balanced && self.inside == 0 && rare.bad == 0, rare.high) {
             (false, _) => Found::Suspect,
             (true, 0) => Found::Clean,
             (true, _) => Found::Encoded,
         }
     }
 }
+
+impl Rare {
+    pub(super) const fn new() -> Self {
+        Self { slash: 0, escaped: 0, bad: 0, high: 0 }
+    }
+
+    /// Whether the block before ended with a backslash: the next one needs a careful look.
+    #[inline(always)]
+    pub(super) const fn is_pending(&self) -> bool {
+        self.slash != 0
+    }
+
+    /// Of the places of `u`, those of an escape: right behind a backslash.
+    pub(super) const fn unicode(&self, slashes: u64, us: u64) -> u64 {
+        us & (slashes << 1 | self.slash)
+    }
+
+    /// Takes in a block, and says which of its bytes stand in strings; `before` is all ones where
+    /// the block before ended in one.
+    pub(super) fn inside(&mut self, masks: Masks, before: u64) -> u64 {
+        let quotes = masks.quotes & !self.escapes(masks.slashes);
+        self.slash = masks.slashes >> 63;
+        let inside = prefix_xor(quotes) ^ before;
+        self.high |= masks.high;
+        self.bad |= masks.high & !inside;
+        self.bad |= masks.below_space & (inside | !masks.spaces);
+        inside
+    }
+
+    /// The bytes of the block that are escaped, from the mask of its backslashes: those behind an
+    /// odd run of them. The subtraction carries along a run from its begin to its end, so that the
+    /// parity of both places decides (the method of simdjson, arXiv:1902.08318, section 3.1.1).
+    const fn escapes(&mut self, slash: u64) -> u64 {
+        let begins = slash & !self.escaped;
+        let carried = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
+        let escaped = carried ^ (slash | self.escaped);
+        self.escaped = (carried & slash) >> 63;
+        escaped
+    }
+}
+
+/// The careful look at one block: escapes, and bytes that are no printable ASCII. The lowest `seen`
+/// bytes were looked at with the block before; behind the shift, bit 0 is the byte at `at`. Says which
+/// bytes stand in strings, or `None` where an escape makes a candidate.
+macro_rules! carefully {
+    ($(#[$feature:meta])?) => {
+        #[inline(never)]
+        $(#[$feature])?
+        fn carefully(
+            self,
+            kernel: &Kernel,
+            (payload, at): (&[u8], usize),
+            seen: usize,
+            (rare, before): (&mut Rare, u64),
+        ) -> Option<u64> {
+            let slashes = self.eq(b'\\') >> seen;
+            let escapes = rare.unicode(slashes, self.eq(b'u') >> seen);
+            if escapes != 0 && kernel.is_any_hiding(payload, at, escapes) {
+                return None;
+            }
+            let spaces = self.eq(b'\n') | self.eq(b'\r') | self.eq(b'\t');
+            let masks = Masks {
+                quotes: self.eq(b'"') >> seen,
+                slashes,
+                spaces: spaces >> seen,
+                below_space: self.below_space() >> seen,
+                high: self.high() >> seen,
+            };
+            Some(rare.inside(masks, before))
+        }
+    };
+}
+pub(super) use carefully;
 
 /// Bit *k* of the answer is the parity of bits 0 to *k*.
 pub(super) const fn prefix_xor(mut mask: u64) -> u64 {

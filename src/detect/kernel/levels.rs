@@ -7,7 +7,7 @@
 
 #![expect(unsafe_code, reason = "vector loads and calls behind feature detection; see each SAFETY")]
 
-use super::envelope::{SHORTEST, State, padded, prefix_xor};
+use super::envelope::{Masks, Rare, SHORTEST, State, carefully, padded, prefix_xor};
 use super::{Found, Kernel, Look, NEEDLES_MAX};
 
 /// Bytes looked at in one step.
@@ -130,7 +130,7 @@ macro_rules! pass {
             *second = <$Block>::splat(needle.second);
             *distance = needle.distance as usize % BLOCK;
         }
-        let mut state = State::new();
+        let (mut state, mut rare) = (State::new(), Rare::new());
         let mut at = 0;
         while at + SHORTEST <= text.len() {
             prefetch(text, at);
@@ -148,11 +148,24 @@ macro_rules! pass {
                 let (slash, u) = (<$Block>::splat(b'\\'), <$Block>::splat(b'u'));
                 any = <$Block>::or_pair(any, (block, slash), (behind, u));
             }
-            if <$Block>::is_any(any) && kernel.finds(payload, at, BLOCK) {
+            let special = if $ENVELOPE { <$Block>::or_special(any, block) } else { any };
+            let is_special = <$Block>::is_any(special) || ($ENVELOPE && rare.is_pending());
+            if is_special && <$Block>::is_any(any) && kernel.finds(payload, at, BLOCK) {
                 return Found::Candidate;
             }
             if $ENVELOPE {
-                envelope!($Block, kernel, payload, state, block, at, 0);
+                let inside = if is_special {
+                    let place = (payload, at);
+                    let Some(inside) = block.carefully(kernel, place, 0, (&mut rare, state.inside))
+                    else {
+                        return Found::Candidate;
+                    };
+                    inside
+                } else {
+                    <$Block>::prefix_xor(block.eq(b'"')) ^ state.inside
+                };
+                let (opened, closed) = block.brackets();
+                state.block(inside, opened, closed);
             }
             at += BLOCK;
         }
@@ -186,45 +199,19 @@ macro_rules! pass {
         }
         // SAFETY: what is left is at least one block.
         let block = unsafe { <$Block>::load(text, at) };
-        envelope!($Block, kernel, payload, state, block, at, 0);
-        at += BLOCK;
-        if at < text.len() {
-            envelope!($Block, kernel, payload, state, last, at, at - end);
-        }
-        state.verdict()
-    }};
-}
-
-/// The envelope of one block, which begins at `$at`, and the escapes in it. The lowest `$seen`
-/// bytes were looked at with the block before; behind the shift, bit 0 is the byte at `$at`. Leaves
-/// the function that it stands in with a candidate.
-macro_rules! envelope {
-    ($Block:ty, $kernel:expr, $payload:expr, $state:ident, $block:expr, $at:expr, $seen:expr) => {{
-        let block = $block;
-        let mut quotes = block.eq(b'"') >> $seen;
-        if block.has(b'\\') || !$state.is_plain() {
-            let slash = block.eq(b'\\') >> $seen;
-            let escapes = (block.eq(b'u') >> $seen) & ((slash << 1) | $state.slash);
-            if escapes != 0 && $kernel.is_any_hiding($payload, $at, escapes) {
-                return Found::Candidate;
+        // Of the last block, the bytes that it shares with the one before were seen.
+        for (block, at, seen) in [(block, at, 0), (last, at + BLOCK, at + BLOCK - end)] {
+            if seen < BLOCK {
+                let place = (payload, at);
+                let Some(inside) = block.carefully(kernel, place, seen, (&mut rare, state.inside))
+                else {
+                    return Found::Candidate;
+                };
+                let (opened, closed) = block.brackets();
+                state.block(inside, opened >> seen, closed >> seen);
             }
-            $state.slash = slash >> 63;
-            quotes &= !$state.escapes(slash);
         }
-        let inside = <$Block>::prefix_xor(quotes) ^ $state.inside;
-        $state.inside = 0_u64.wrapping_sub(inside >> 63);
-        if block.has_odd() {
-            let high = block.high() >> $seen;
-            $state.high |= high;
-            $state.bad |= high & !inside;
-            let space = block.eq(b'\n') | block.eq(b'\r') | block.eq(b'\t');
-            $state.bad |= (block.below_space() >> $seen) & (inside | !(space >> $seen));
-        }
-        let outside = !inside;
-        let braces = [block.eq(b'{') >> $seen, block.eq(b'}') >> $seen];
-        let brackets = [block.eq(b'[') >> $seen, block.eq(b']') >> $seen];
-        $state.braces(braces[0] & outside, braces[1] & outside);
-        $state.brackets(brackets[0] & outside, brackets[1] & outside);
+        state.verdict(&rare)
     }};
 }
 
@@ -260,12 +247,15 @@ impl Portable {
     fn eq(self, byte: u8) -> u64 {
         self.mask(|found| found == byte)
     }
-    fn has(self, byte: u8) -> bool {
-        self.0.iter().fold(false, |has, found| has | (*found == byte))
+    fn or_special(any: u8, block: Self) -> u8 {
+        let special = |byte: u8| byte == b'\\' || !(b' '..0x80).contains(&byte);
+        block.0.iter().fold(any, |any, found| any | u8::from(special(*found)))
     }
-    fn has_odd(self) -> bool {
-        self.0.iter().fold(false, |has, found| has | !(b' '..0x80).contains(found))
+    fn brackets(self) -> (u64, u64) {
+        let lower = Self(self.0.map(|byte| byte | 0x20));
+        (lower.eq(b'{'), lower.eq(b'}'))
     }
+    carefully!();
     fn below_space(self) -> u64 {
         self.mask(|found| found < b' ')
     }
@@ -290,7 +280,7 @@ mod x86 {
 
     use std::arch::x86_64::*;
 
-    use super::{AHEAD, BLOCK, Found, Kernel, SHORTEST, State, padded};
+    use super::{AHEAD, BLOCK, Found, Kernel, Masks, Rare, SHORTEST, State, carefully, padded};
 
     /// Asks for the bytes that will be looked at soon.
     #[inline(always)]
@@ -347,17 +337,21 @@ mod x86 {
         fn eq(self, byte: u8) -> u64 {
             _mm512_cmpeq_epi8_mask(self.0, Self::splat(byte).0)
         }
+        /// Adds what needs a careful look: a backslash, or what is no printable ASCII and no DEL (as
+        /// signed numbers, those are below space).
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
-        fn has(self, byte: u8) -> bool {
-            self.eq(byte) != 0
+        fn or_special(any: u64, block: Self) -> u64 {
+            any | block.eq(b'\\') | _mm512_cmplt_epi8_mask(block.0, _mm512_set1_epi8(0x20))
         }
-        /// Whether a byte is no printable ASCII and no DEL: as signed numbers, those are below space.
+        /// Opening and closing brackets: `[` and `{`, `]` and `}` differ in one bit.
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
-        fn has_odd(self) -> bool {
-            _mm512_cmplt_epi8_mask(self.0, _mm512_set1_epi8(0x20)) != 0
+        fn brackets(self) -> (u64, u64) {
+            let lower = Self(_mm512_or_si512(self.0, _mm512_set1_epi8(0x20)));
+            (lower.eq(b'{'), lower.eq(b'}'))
         }
+        carefully!(#[target_feature(enable = "avx512f,avx512bw")]);
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
         fn below_space(self) -> u64 {
@@ -441,20 +435,23 @@ mod x86 {
             let byte = Self::splat(byte);
             Self::mask(_mm256_cmpeq_epi8(self.0, byte), _mm256_cmpeq_epi8(self.1, byte))
         }
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        fn has(self, byte: u8) -> bool {
-            let byte = Self::splat(byte);
-            let low = _mm256_cmpeq_epi8(self.0, byte);
-            Self::is_any(_mm256_or_si256(low, _mm256_cmpeq_epi8(self.1, byte)))
-        }
         /// As on the level above.
         #[inline]
         #[target_feature(enable = "avx2")]
-        fn has_odd(self) -> bool {
-            let least = _mm256_min_epi8(self.0, self.1);
-            Self::is_any(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), least))
+        fn or_special(any: __m256i, block: Self) -> __m256i {
+            let (slash, space) = (Self::splat(b'\\'), Self::splat(b' '));
+            let slash = [_mm256_cmpeq_epi8(block.0, slash), _mm256_cmpeq_epi8(block.1, slash)];
+            let odd = _mm256_cmpgt_epi8(space, _mm256_min_epi8(block.0, block.1));
+            _mm256_or_si256(_mm256_or_si256(any, odd), _mm256_or_si256(slash[0], slash[1]))
         }
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn brackets(self) -> (u64, u64) {
+            let bit = Self::splat(0x20);
+            let lower = Self(_mm256_or_si256(self.0, bit), _mm256_or_si256(self.1, bit));
+            (lower.eq(b'{'), lower.eq(b'}'))
+        }
+        carefully!(#[target_feature(enable = "avx2")]);
         #[inline]
         #[target_feature(enable = "avx2")]
         fn below_space(self) -> u64 {
@@ -541,20 +538,23 @@ mod x86 {
             let byte = Self::splat(byte);
             Self::mask(self.0.map(|quarter| _mm_cmpeq_epi8(quarter, byte)))
         }
+        /// As on the levels above.
         #[inline]
         #[target_feature(enable = "sse2")]
-        fn has(self, byte: u8) -> bool {
-            let byte = Self::splat(byte);
-            let [a, b, c, d] = self.0.map(|quarter| _mm_cmpeq_epi8(quarter, byte));
-            Self::is_any(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))
+        fn or_special(any: __m128i, block: Self) -> __m128i {
+            block.0.iter().fold(any, |any, quarter| {
+                let odd = _mm_cmplt_epi8(*quarter, _mm_set1_epi8(0x20));
+                let slash = _mm_cmpeq_epi8(*quarter, Self::splat(b'\\'));
+                _mm_or_si128(any, _mm_or_si128(odd, slash))
+            })
         }
-        /// As on the levels above; the smallest signed byte of several is no instruction of SSE2.
         #[inline]
         #[target_feature(enable = "sse2")]
-        fn has_odd(self) -> bool {
-            let [a, b, c, d] = self.0.map(|quarter| _mm_cmplt_epi8(quarter, _mm_set1_epi8(0x20)));
-            Self::is_any(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))
+        fn brackets(self) -> (u64, u64) {
+            let lower = Self(self.0.map(|quarter| _mm_or_si128(quarter, _mm_set1_epi8(0x20))));
+            (lower.eq(b'{'), lower.eq(b'}'))
         }
+        carefully!(#[target_feature(enable = "sse2")]);
         #[inline]
         #[target_feature(enable = "sse2")]
         fn below_space(self) -> u64 {

@@ -20,7 +20,7 @@ fn naive_filter(literals: &[&[u8]], hides: impl Fn(u8) -> bool, payload: &[u8]) 
 
 /// The naive envelope, byte by byte; depth is looked at at the end of each block of 64.
 fn naive_envelope(payload: &[u8]) -> Found {
-    let (mut inside, mut escaped, mut depth, mut braces) = (false, false, 0_i64, 0_i64);
+    let (mut inside, mut escaped, mut depth) = (false, false, 0_i64);
     let padded = payload.len().next_multiple_of(64);
     let bytes = payload.iter().copied().chain(std::iter::repeat(b' ')).take(padded);
     for (at, byte) in bytes.enumerate() {
@@ -39,13 +39,12 @@ fn naive_envelope(payload: &[u8]) -> Found {
         if !is_inside {
             depth += i64::from(matches!(byte, b'{' | b'['));
             depth -= i64::from(matches!(byte, b'}' | b']'));
-            braces += i64::from(byte == b'{') - i64::from(byte == b'}');
         }
         if at % 64 == 63 && !(0..=limits::EVENT_DEPTH_MAX as i64).contains(&depth) {
             return Found::Suspect;
         }
     }
-    match !inside && depth == 0 && braces == 0 {
+    match !inside && depth == 0 {
         true if payload.is_ascii() => Found::Clean,
         true => Found::Encoded,
         false => Found::Suspect,
