@@ -19,13 +19,50 @@ const HEEDED: [&str; 4] = ["rules", "exceptions", "rule", "log.level"];
 pub(super) struct FileReload {
     shared: Shared,
     running: Loaded,
+    /// What the connections were made with, as it was then.
+    connected: Vec<ConnectionFile>,
     level: LevelHandle,
+}
+
+/// A secret, a certificate or a key: the client library reads them when it connects first.
+#[derive(Clone, Debug)]
+struct ConnectionFile {
+    key: String,
+    path: PathBuf,
+    seen: u64,
+}
+
+impl ConnectionFile {
+    /// Those that `written` names. A token's file is none: it is read again at each refresh.
+    fn all(written: &Tree) -> Vec<Self> {
+        let clusters = [KeyPath::new("kafka"), KeyPath::new("output.kafka")];
+        let leaves = written.leaves().iter();
+        leaves
+            .filter(|(key, _)| clusters.iter().any(|cluster| key.is_within(cluster)))
+            .filter_map(|(key, leaf)| {
+                let key = key.to_string();
+                let is_file = key.ends_with("_file") && !key.ends_with(".token_file");
+                let path = match &leaf.value {
+                    toml::Value::Table(secret) => secret.get("file")?.as_str()?,
+                    value if is_file => value.as_str()?,
+                    _ => return None,
+                };
+                let path = PathBuf::from(path);
+                Some(Self { seen: files::look(&[std::slice::from_ref(&path)]), key, path })
+            })
+            .collect()
+    }
+
+    fn has_changed(&self) -> bool {
+        files::look(&[std::slice::from_ref(&self.path)]) != self.seen
+    }
 }
 
 impl FileReload {
     /// `running` is what the stage was started with.
-    pub(super) const fn new(shared: Shared, running: Loaded, level: LevelHandle) -> Self {
-        Self { shared, running, level }
+    pub(super) fn new(shared: Shared, running: Loaded, level: LevelHandle) -> Self {
+        let connected = ConnectionFile::all(&running.written);
+        Self { shared, running, connected, level }
     }
 
     fn read(&self) -> Result<Reloaded, Failure> {
@@ -33,7 +70,9 @@ impl FileReload {
         let settings = heeded(&self.running.settings, loaded.settings);
         let rules = rules::load(&settings, &self.shared)?;
         let exceptions = exceptions::load(&settings, &rules)?;
-        let needs_restart = unheeded(&self.running.written, &loaded.written);
+        let mut needs_restart = unheeded(&self.running.written, &loaded.written);
+        let changed = self.connected.iter().filter(|file| file.has_changed());
+        needs_restart.extend(changed.map(|file| format!("{} (its file)", file.key)));
         Ok(Reloaded { settings, rules: Arc::clone(&rules), exceptions, needs_restart })
     }
 }
@@ -46,7 +85,8 @@ impl Reload for FileReload {
     fn look(&mut self) -> u64 {
         let settings = &self.running.settings;
         let file: Vec<PathBuf> = self.running.file.iter().cloned().collect();
-        files::look(&[&file, &settings.rules, &settings.exceptions])
+        let connected: Vec<PathBuf> = self.connected.iter().map(|file| file.path.clone()).collect();
+        files::look(&[&file, &settings.rules, &settings.exceptions, &connected])
     }
 
     fn adopt(&mut self, settings: &Settings) {
@@ -93,6 +133,34 @@ mod tests {
         let mut reader = Reader::default();
         reader.file(Path::new("ouzel.toml"), text);
         reader.tree
+    }
+
+    #[test]
+    fn files_that_connections_were_made_with_are_watched() {
+        let folder = std::env::temp_dir().join(format!("ouzel-secrets-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = |name: &str| folder.join(name).display().to_string();
+        for name in ["password", "ca.pem", "token"] {
+            std::fs::write(path(name), "one").expect("a file");
+        }
+        let [password, authority, token] = ["password", "ca.pem", "token"].map(path);
+        let written = written(&format!(
+            "[kafka]\nbrokers = 'a:1'\n[kafka.tls]\nca_file = '{authority}'\n[kafka.sasl]\n\
+             mechanism = 'PLAIN'\nusername = 'u'\npassword = {{ file = '{password}' }}\n\
+             [output.kafka.sasl]\nmechanism = 'OAUTHBEARER'\ntoken_file = '{token}'\n\
+             [output.kafka.tls]\nkey_password = {{ env = 'NAME' }}\n"
+        ));
+        let files = ConnectionFile::all(&written);
+        let changed = || -> Vec<&str> {
+            files.iter().filter(|file| file.has_changed()).map(|file| &*file.key).collect()
+        };
+        assert_eq!(files.len(), 2, "{files:?}");
+        assert!(changed().is_empty());
+        std::fs::write(&password, "another").expect("a file");
+        assert_eq!(changed(), ["kafka.sasl.password"]);
+        std::fs::remove_file(&authority).expect("a file");
+        assert_eq!(changed(), ["kafka.sasl.password", "kafka.tls.ca_file"]);
+        std::fs::remove_dir_all(&folder).expect("it was ours");
     }
 
     #[test]

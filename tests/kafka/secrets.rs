@@ -185,7 +185,21 @@ fn works(broker: &Broker, setup: &Setup, (run, format): (u64, &str)) -> Result<(
         Ok(stage.logged().contains("pass word").then_some(()))
     })?;
     fs::write(&file, good).map_err(|fault| fault.to_string())?;
+    if run == 0 {
+        rotates(&folder.join("password"), &stage)?;
+    }
     stage.stop().map(drop)
+}
+
+/// A password that has been written again is noticed without a signal, and named as what needs a
+/// restart.
+fn rotates(password: &Path, stage: &stage::Stage) -> Result<(), String> {
+    fs::write(password, PASSWORD).map_err(|fault| fault.to_string())?;
+    wait_until("the changed password is named", Duration::from_secs(20), || {
+        let logged = stage.logged();
+        let line = logged.lines().find(|line| line.contains("only a restart heeds"));
+        Ok(line.is_some_and(|line| line.contains("kafka.sasl.password (its file)")).then_some(()))
+    })
 }
 
 /// `ouzel check` with the same configuration.
