@@ -173,3 +173,69 @@ fn the_lists_of_an_export_hide_hits_of_the_rules_that_name_them_and_no_others() 
     let ran = run(&folder, &arguments, b"");
     assert!(ran.stdout.contains("applies to no rule"), "{}", ran.text());
 }
+
+#[test]
+fn a_rule_that_needs_every_record_decoded_is_named_with_the_reason() {
+    let folder = folder("extraction");
+    write(&folder, "r.toml", rule("plain", "event.action:some.thing", ""));
+    let queries = [
+        ("not event.action:some.thing", "something is absent"),
+        ("event.action:*", "only that a field exists"),
+        ("source.bytes >= 10", "written in many ways"),
+        ("source.ip:10.0.0.0/8", "written in many ways"),
+        ("message:failed", "searches words"),
+        ("event.outcome:failure", "derived"),
+        ("event.action:é", "at least three plain ASCII characters"),
+        ("some.thing", "not bound to one field"),
+        ("event.action:some.thing or event.action:*", "only that a field exists"),
+    ];
+    for (query, reason) in queries {
+        write(&folder, "s.toml", rule("slow", query, ""));
+        let ran = run(&folder, &["check", "-r", "."], b"");
+        let named: Vec<&str> =
+            ran.stdout.lines().filter(|line| line.contains("every record is decoded")).collect();
+        assert!(
+            matches!(named.as_slice(), [line] if line.contains("\"rule slow\": ") && line.contains(reason)),
+            "{query}: {}",
+            ran.text()
+        );
+    }
+}
+
+#[test]
+fn the_type_of_a_field_comes_from_the_rules_and_from_the_configuration_before_them() {
+    let folder = folder("field_types");
+    let declares = |name: &str, kind: &str| {
+        format!("[[rule.required_fields]]\nname = {name:?}\ntype = {kind:?}\necs = false")
+    };
+    let event = b"{\"own.peer\":\"10.1.2.3\",\"event.action\":\"x\"}\n";
+    let alerts = |sets: &[&str]| {
+        let mut arguments = vec!["pipe", "-q", "-r", "."];
+        arguments.extend(sets.iter().flat_map(|set| ["--set", set]));
+        run(&folder, &arguments, event).stdout.lines().count()
+    };
+    write(&folder, "r.toml", rule("a", "own.peer:10.0.0.0/8", ""));
+    assert_eq!(alerts(&[]), 0, "a block is text on a field that nothing knows");
+    write(&folder, "r.toml", rule("a", "own.peer:10.0.0.0/8", &declares("own.peer", "ip")));
+    assert_eq!(alerts(&[]), 1, "the rule says that it is an address");
+    let keyword = "field_types.\"own.peer\"=\"keyword\"";
+    assert_eq!(alerts(&[keyword]), 0, "the configuration has the last word");
+    // The table of types is not overruled by a rule, and is by the configuration.
+    write(&folder, "r.toml", rule("a", "source.ip:10.0.0.0/8", &declares("source.ip", "keyword")));
+    let event = b"{\"source.ip\":\"10.1.2.3\"}\n";
+    let alerts = |arguments: &[&str]| {
+        run(&folder, &[&["pipe", "-q", "-r", "."], arguments].concat(), event)
+            .stdout
+            .lines()
+            .count()
+    };
+    assert_eq!(alerts(&[]), 1);
+    assert_eq!(alerts(&["--set", "field_types.\"source.ip\"=\"keyword\""]), 0);
+    // Two rules cannot both be right.
+    write(&folder, "r.toml", rule("a", "own.peer:x", &declares("own.peer", "ip")));
+    write(&folder, "s.toml", rule("b", "own.peer:x", &declares("own.peer", "long")));
+    let ran = run(&folder, &["check", "-r", "."], b"");
+    assert_eq!(ran.code, Some(2), "{}", ran.text());
+    assert!(ran.stderr.contains("required_fields says that own.peer is number"), "{}", ran.stderr);
+    assert_eq!(run(&folder, &["check", "-r", ".", "--set", keyword], b"").code, Some(0));
+}

@@ -176,6 +176,16 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         "event": {"dataset": "okta.system", "kind": "event"}, "okta.event_type": "user.mfa.factor.reset_all",
         "okta.uuid": "5c1dbc0f-0000-11f0-8000-000000000001", "source.ip": "198.51.100.7"
     });
+    // In 2020 Filebeat made ECS of the event itself.
+    let mut filebeat = ecs();
+    for (name, value) in [
+        ("fileset", json!({"name": "system"})),
+        ("service", json!({"type": "okta"})),
+        ("input", json!({"type": "httpjson"})),
+    ] {
+        filebeat[name] = value;
+    }
+    let several = format!("{clean}\n{raw}\n").into_bytes();
     let all = [
         ("raw", raw.clone()),
         ("page", json!([clean, raw])),
@@ -189,6 +199,7 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
             json!({"@timestamp": "2026-01-10T12:00:00.000Z", "json": raw, "event": {"module": "okta", "dataset": "okta.system", "original": text},
             "fileset": {"name": "system"}}),
         ),
+        ("filebeat_2020", filebeat),
         ("ecs", ecs()),
         ("ecs_dotted", dotted),
         ("vector", vector),
@@ -208,7 +219,8 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
             json!({"specversion": "1.0", "type": "okta", "id": "c", "source": "s", "data": raw}),
         ),
     ];
-    all.into_iter().map(|(name, json)| (name, json.to_string().into_bytes())).collect()
+    let each = all.into_iter().map(|(name, json)| (name, json.to_string().into_bytes()));
+    each.chain([("several", several)]).collect()
 }
 
 /// An output as a golden file shows it; the hash stands for the exact bytes.

@@ -1,6 +1,6 @@
 //! The shapes in which Okta events arrive, by name.
 
-/// How an event was wrapped when it arrived (okta.md section 1 of the design; docs/RULES.md).
+/// How an event was wrapped when it arrived (docs/RULES.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shape {
     /// A System Log event as Okta's API returns it.
