@@ -136,7 +136,7 @@ fn the_schema_takes_the_documented_file_and_refuses_what_the_program_refuses() {
     };
     assert!(check(DOCUMENTED));
     assert!(check("[kafka.tls]\n[input.topic.okta.labels]\na = 'b'\n"));
-    assert!(check("[kafka.librdkafka]\n\"check.crcs\" = true\n"));
+    assert!(check("[kafka.librdkafka]\n\"log.connection.close\" = true\n"));
     assert!(!check("[input]\ngruop = 'x'\n"));
     assert!(!check("[input]\nvalidate = 'ful'\n"));
     assert!(!check("[input]\nworkers = 'x'\n"));
@@ -180,10 +180,10 @@ fn a_variable_is_toml_or_plain_text() {
     assert!(one("OUZEL__KAFKA__TLS", "{}").kafka.tls.is_some());
     let label = one("OUZEL__INPUT__TOPIC__okta__LABELS__TENANT", "t");
     assert_eq!(label.input.topic["okta"].labels["tenant"], "t");
-    let raw = one("OUZEL__KAFKA__LIBRDKAFKA", "{ \"check.crcs\" = true }");
-    assert_eq!(raw.kafka.librdkafka["check.crcs"], "true");
-    let raw = one("OUZEL__KAFKA__LIBRDKAFKA__CHECK__CRCS", "true");
-    assert_eq!(raw.kafka.librdkafka["check.crcs"], "true");
+    let raw = one("OUZEL__KAFKA__LIBRDKAFKA", "{ \"log.connection.close\" = true }");
+    assert_eq!(raw.kafka.librdkafka["log.connection.close"], "true");
+    let raw = one("OUZEL__KAFKA__LIBRDKAFKA__LOG__CONNECTION__CLOSE", "true");
+    assert_eq!(raw.kafka.librdkafka["log.connection.close"], "true");
     let time = one("OUZEL__INPUT__START", "2026-01-31T08:00:00Z").input.start;
     assert_eq!(time, config::settings::Start::Timestamp(1_769_846_400_000));
     // Kubernetes' own variables are no keys.
@@ -230,8 +230,14 @@ fn a_wrong_variable_or_option_is_named() {
 #[test]
 fn an_option_reaches_every_key() {
     let one = |assignment: &str| settings("", &[], &[assignment]);
-    assert_eq!(one("kafka.librdkafka.check.crcs=true").kafka.librdkafka["check.crcs"], "true");
-    assert_eq!(one("kafka.librdkafka.\"check.crcs\"=true").kafka.librdkafka["check.crcs"], "true");
+    assert_eq!(
+        one("kafka.librdkafka.log.connection.close=true").kafka.librdkafka["log.connection.close"],
+        "true"
+    );
+    assert_eq!(
+        one("kafka.librdkafka.\"log.connection.close\"=true").kafka.librdkafka["log.connection.close"],
+        "true"
+    );
     assert_eq!(one("rule.\"a-b\".max_signals=0").rule_overrides["a-b"].max_signals, Some(0));
     assert_eq!(one("rule.a-b={ enabled = false }").rule_overrides["a-b"].enabled, Some(false));
     assert_eq!(one("field_types.a.b=long").field_types["a.b"], "long");

@@ -171,15 +171,16 @@ fn outputs_go_to_their_own_cluster() {
 #[test]
 fn raw_keys_reach_the_clients_that_know_them() {
     let mut settings = Settings::default();
-    for (key, value) in [("check.crcs", "true"), ("batch.size", "5000"), ("retry.backoff.ms", "7")]
+    for (key, value) in
+        [("fetch.min.bytes", "2"), ("batch.size", "5000"), ("retry.backoff.ms", "7")]
     {
         settings.kafka.librdkafka.insert(key.to_owned(), value.to_owned());
     }
-    let of_consumer = [("check.crcs", "true"), ("batch.size", "-"), ("retry.backoff.ms", "7")];
+    let of_consumer = [("fetch.min.bytes", "2"), ("batch.size", "-"), ("retry.backoff.ms", "7")];
     check(&consumer(&settings, 0), &of_consumer);
-    let of_producer = [("check.crcs", "-"), ("batch.size", "5000"), ("retry.backoff.ms", "7")];
+    let of_producer = [("fetch.min.bytes", "-"), ("batch.size", "5000"), ("retry.backoff.ms", "7")];
     check(&producer(&settings), &of_producer);
-    let of_admin = [("check.crcs", "-"), ("batch.size", "-"), ("retry.backoff.ms", "7")];
+    let of_admin = [("fetch.min.bytes", "-"), ("batch.size", "-"), ("retry.backoff.ms", "7")];
     check(&admin(&settings.kafka), &of_admin);
 }
 
@@ -218,12 +219,12 @@ fn a_value_that_the_library_does_not_take_is_a_fault() {
         settings.kafka.librdkafka.insert(key.to_owned(), value.to_owned());
     };
     set("batch.size", "0");
-    set("check.crcs", "perhaps");
+    set("fetch.min.bytes", "perhaps");
     set("retry.backoff.ms", "x");
     set("socket.keepalive.enable", "true");
     let faults = refused(&settings);
     assert_eq!(faults.len(), 3, "{faults:?}");
-    for key in ["batch.size", "check.crcs", "retry.backoff.ms"] {
+    for key in ["batch.size", "fetch.min.bytes", "retry.backoff.ms"] {
         assert!(
             faults.iter().any(|fault| fault.starts_with(&format!("kafka.librdkafka.{key:?}: ")))
         );

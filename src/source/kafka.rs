@@ -11,6 +11,7 @@ mod commits;
 mod group;
 mod membership;
 mod start;
+mod unreadable;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -31,6 +32,7 @@ use crate::kafka::statistics::Figures;
 use crate::kafka::{CommitQueue, ConsumerCallbacks};
 use crate::record::{Header, Headers, Position, Record, Timestamp};
 use membership::Membership;
+use unreadable::{ScoutOptions, Unreadable};
 
 /// What a source is opened with.
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ pub struct KafkaSource {
     unconfirmed: start::Offsets,
     /// Some offset is out of range; which one is to be found out.
     out_of_range: bool,
+    /// Batches that cannot be unpacked.
+    unreadable: Unreadable,
     /// When the cluster is asked again, on the monotonic clock.
     ask_at: Duration,
     /// Records that came while a commit was waited for. The partitions are paused then, so there
@@ -99,17 +103,20 @@ impl KafkaSource {
         consumer.subscribe(&topics).map_err(client_error)?;
         let commits = CommitQueue::of(&consumer)
             .ok_or_else(|| SourceError::Client("no memory for a queue".to_owned()))?;
+        let may_idle = options.config.get("group.protocol") == Some("consumer");
+        let waits_for_match = topics.iter().all(|topic| topic.starts_with('^'));
+        let KafkaSourceOptions { name, config, cluster, start, .. } = options;
         Ok(Self {
             consumer: Some(consumer),
             commits: Some(commits),
             clock,
-            start: options.start,
+            start,
             membership: Membership::default(),
             events: VecDeque::new(),
             joined: false,
             // With the `consumer` protocol, a member is told of an assignment only where there is one.
-            may_idle: options.config.get("group.protocol") == Some("consumer"),
-            waits_for_match: topics.iter().all(|topic| topic.starts_with('^')),
+            may_idle,
+            waits_for_match,
             flow: Flow::Running,
             brokers_down: false,
             figures: Figures::default(),
@@ -118,6 +125,7 @@ impl KafkaSource {
             commits_open: 0,
             unconfirmed: start::Offsets::new(),
             out_of_range: false,
+            unreadable: Unreadable::new(ScoutOptions { name, config, cluster }),
             ask_at: Duration::ZERO,
             stash: VecDeque::new(),
         })
@@ -140,6 +148,18 @@ impl KafkaSource {
     #[must_use]
     pub const fn offset_resets(&self) -> u64 {
         self.offset_resets
+    }
+
+    /// How many batches that cannot be unpacked were met, each once.
+    #[must_use]
+    pub const fn unreadable_batches(&self) -> u64 {
+        self.unreadable.count()
+    }
+
+    /// How many partitions stand before such a batch now.
+    #[must_use]
+    pub fn unreadable_partitions(&self) -> usize {
+        self.unreadable.partitions()
     }
 
     /// Per owned partition: records between the last watermark that was committed and the end of
@@ -186,6 +206,10 @@ impl KafkaSource {
             (_, Some(Code::AutoOffsetReset | Code::OffsetOutOfRange)) => {
                 self.out_of_range = true;
                 self.ask_at = Duration::ZERO;
+                Ok(())
+            }
+            (_, Some(code)) if unreadable::is_of_a_batch(code) => {
+                self.unreadable.hear(self.clock.monotonic());
                 Ok(())
             }
             _ => {

@@ -26,11 +26,14 @@ pub enum Hold {
     OutputUnavailable,
     /// No broker can be reached.
     BrokersDown,
+    /// A partition stands before a batch that the client cannot unpack.
+    InputUnreadable,
 }
 
 impl Hold {
     /// Every hold.
-    pub const ALL: [Self; 3] = [Self::BackPressure, Self::OutputUnavailable, Self::BrokersDown];
+    pub const ALL: [Self; 4] =
+        [Self::BackPressure, Self::OutputUnavailable, Self::BrokersDown, Self::InputUnreadable];
 
     /// The label value.
     #[must_use]
@@ -39,6 +42,7 @@ impl Hold {
             Self::BackPressure => "back_pressure",
             Self::OutputUnavailable => "output_unavailable",
             Self::BrokersDown => "brokers_down",
+            Self::InputUnreadable => "input_unreadable",
         }
     }
 
@@ -47,6 +51,7 @@ impl Hold {
             Self::BackPressure => 1,
             Self::OutputUnavailable => 2,
             Self::BrokersDown => 4,
+            Self::InputUnreadable => 8,
         }
     }
 }
@@ -65,6 +70,12 @@ impl Holds {
     #[must_use]
     pub const fn contains(self, hold: Hold) -> bool {
         self.0 & hold.bit() != 0
+    }
+    /// Whether what is held excuses that records stay open. A partition that cannot be read on has
+    /// nothing to do with those that were taken.
+    #[must_use]
+    pub const fn excuse_open(self) -> bool {
+        self.0 & !Hold::InputUnreadable.bit() != 0
     }
     /// Whether nothing is held.
     #[must_use]
@@ -156,7 +167,7 @@ impl Health {
         let mut state = self.lock();
         let Some(known) = state.workers.get_mut(worker) else { return };
         known.polled_at = now;
-        if !status.holds.is_empty() {
+        if status.holds.excuse_open() {
             known.held_until = Some(now);
         }
         known.status = *status;
@@ -257,7 +268,7 @@ impl Worker {
 
     fn open_outside_a_hold(&self, now: Duration) -> Duration {
         let Some(since) = self.status.oldest_open_since else { return Duration::ZERO };
-        if !self.status.holds.is_empty() {
+        if self.status.holds.excuse_open() {
             return Duration::ZERO;
         }
         let counted_from = self.held_until.map_or(since, |until| since.max(until));
@@ -279,7 +290,7 @@ impl Worker {
             }
         }
         // Back-pressure is the stage at work, as fast as its outputs take it.
-        for hold in [Hold::OutputUnavailable, Hold::BrokersDown] {
+        for hold in [Hold::OutputUnavailable, Hold::BrokersDown, Hold::InputUnreadable] {
             if self.status.holds.contains(hold) {
                 faults.push(format!("worker {index} is held: {}", hold.name()));
             }
@@ -364,10 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_cannot_be_unpacked_excuses_no_record_that_stays_open() {
+        let holds = Holds::default().with(Hold::InputUnreadable);
+        let held = WorkerStatus { holds, oldest_open_since: Some(at(5)), ..working() };
+        let line = format!("worker 0 is held: {}", Hold::InputUnreadable.name());
+        check(&[(66, held)], 66, &[OPEN], &[OPEN, &line]);
+    }
+
+    #[test]
     fn holds_show_in_readiness_unless_they_are_back_pressure() {
         let held = |hold| WorkerStatus { holds: Holds::default().with(hold), ..working() };
         check(&[(1, held(Hold::BackPressure))], 1, &[], &[]);
-        for hold in [Hold::OutputUnavailable, Hold::BrokersDown] {
+        for hold in [Hold::OutputUnavailable, Hold::BrokersDown, Hold::InputUnreadable] {
             let line = format!("worker 0 is held: {}", hold.name());
             check(&[(1, held(hold))], 1, &[], &[&line]);
         }
@@ -403,7 +422,8 @@ mod tests {
     fn a_set_of_holds_holds_what_was_put_in() {
         let both: Holds = [Hold::BackPressure, Hold::BrokersDown].into_iter().collect();
         for hold in Hold::ALL {
-            assert_eq!(both.contains(hold), hold != Hold::OutputUnavailable);
+            let is_in = matches!(hold, Hold::BackPressure | Hold::BrokersDown);
+            assert_eq!(both.contains(hold), is_in);
         }
         assert!(Holds::default().is_empty() && !both.is_empty());
     }

@@ -55,6 +55,7 @@ pub struct Metrics {
     commit_failures: IntCounterVec,
     rebalances: IntCounterVec,
     offset_resets: IntCounterVec,
+    unreadable_batches: IntCounterVec,
     assigned_partitions: GaugeVec,
     dispositions: Vec<String>,
     rules: Mutex<Rules>,
@@ -90,6 +91,7 @@ impl Metrics {
             &metrics.commits,
             &metrics.commit_failures,
             &metrics.offset_resets,
+            &metrics.unreadable_batches,
         ];
         for counter in unlabelled {
             counter.with_label_values(NO_LABELS);
@@ -139,6 +141,7 @@ impl Metrics {
             commit_failures: counter(&table::COMMIT_FAILURES),
             rebalances: counter(&table::REBALANCES),
             offset_resets: counter(&table::OFFSET_RESETS),
+            unreadable_batches: counter(&table::UNREADABLE_BATCHES),
             assigned_partitions: gauge(&table::ASSIGNED_PARTITIONS),
             dispositions: known.dispositions.iter().map(|name| (*name).to_owned()).collect(),
             rules: Mutex::default(),
@@ -284,6 +287,11 @@ impl Metrics {
     /// So many partitions were reset, because their next record was gone from the topic.
     pub fn offset_resets(&self, count: u64) {
         self.offset_resets.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// So many batches more cannot be unpacked.
+    pub fn unreadable_batches(&self, count: u64) {
+        self.unreadable_batches.with_label_values(NO_LABELS).inc_by(count);
     }
 
     /// A worker saw a rebalance of this kind.

@@ -117,6 +117,8 @@ table! {
         "Rebalances of the consumer group as this instance saw them: assign, revoke or lost.";
     OFFSET_RESETS = Counter "ouzel_offset_resets_total" []
         "Partitions whose next record was gone from the topic; reading went on at the oldest one.";
+    UNREADABLE_BATCHES = Counter "ouzel_unreadable_batches_total" []
+        "Batches of records that the client cannot unpack, and before which a partition waits.";
     ASSIGNED_PARTITIONS = Gauge "ouzel_assigned_partitions" []
         "Partitions that this instance reads.";
     BUILD_INFO = Gauge "ouzel_build_info" ["version", "commit"]

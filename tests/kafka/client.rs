@@ -43,6 +43,8 @@ fn consumer(brokers: &str, group: &str) -> Result<BaseConsumer, String> {
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "false")
         .set("auto.offset.reset", "error")
+        // The suite also reads what the program under test is not to unpack.
+        .set("receive.message.max.bytes", "400000000")
         .set("log_level", "2")
         .create()
         .map_err(|fault| fault.to_string())

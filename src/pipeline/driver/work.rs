@@ -80,7 +80,7 @@ pub(super) fn work(worker: KafkaWorker, shift: Shift, tell: impl Fn(Ending)) {
 fn steps(mut worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
     let clock = &shift.clock;
     let judge = shift.exchange.judge();
-    let mut publisher = Publisher { resets: 0, published: Duration::ZERO, judge };
+    let mut publisher = Publisher { resets: 0, unreadable: 0, published: Duration::ZERO, judge };
     let (mut told, mut generation) = (false, 0);
     loop {
         if !told && shift.stop.load(Ordering::Relaxed) {
@@ -117,6 +117,8 @@ enum Due {
 struct Publisher {
     /// Offset resets published so far.
     resets: u64,
+    /// Batches that cannot be unpacked, published so far.
+    unreadable: u64,
     published: Duration,
     /// What judged everything that was counted since it was published last.
     judge: Arc<Judge>,
@@ -137,6 +139,9 @@ impl Publisher {
         tally.clear();
         let resets = worker.source().offset_resets();
         shift.metrics.offset_resets(resets - std::mem::replace(&mut self.resets, resets));
+        let batches = worker.source().unreadable_batches();
+        let published = std::mem::replace(&mut self.unreadable, batches);
+        shift.metrics.unreadable_batches(batches - published);
         report::partitions(&shift.metrics, worker);
         shift.health.report(shift.index, now, &report::status(worker));
     }

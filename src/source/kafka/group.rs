@@ -36,6 +36,7 @@ impl KafkaSource {
         if let Some(figures) = callbacks.figures_since(&mut self.figures_seen) {
             self.figures = figures;
         }
+        self.look_for_unreadable()?;
         self.ask()
     }
 
@@ -73,6 +74,21 @@ impl KafkaSource {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Finds out which partitions stand before a batch that cannot be unpacked.
+    fn look_for_unreadable(&mut self) -> Result<(), SourceError> {
+        let now = self.clock.monotonic();
+        if !self.unreadable.is_due(now) {
+            return Ok(());
+        }
+        let lent = start::reader(self.consumer()?).map_err(client_error)?;
+        let owned = self.membership.owned().iter();
+        let at = owned.map(|(partition, owned)| {
+            (partition.clone(), lent.get(partition).copied().unwrap_or(owned.from))
+        });
+        self.unreadable.look(at.collect(), &self.figures.log_ends, now);
         Ok(())
     }
 
@@ -182,6 +198,7 @@ impl KafkaSource {
 
     fn unassign(&mut self, partitions: &[Partition]) -> Result<(), SourceError> {
         self.unconfirmed.retain(|partition, _| !partitions.contains(partition));
+        self.unreadable.forget(partitions);
         self.stash.retain(|message| {
             !partitions.iter().any(|partition| {
                 partition.partition == message.partition() && &*partition.topic == message.topic()

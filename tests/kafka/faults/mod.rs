@@ -11,6 +11,7 @@ mod output;
 mod retention;
 mod storm;
 mod tls;
+mod unpack;
 
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub const CASES: &[Case] = &[
     Case::short("6", "members_that_come_and_go_lose_nothing", storm::short),
     Case::long("6", "members_that_come_and_go_for_long_lose_nothing", storm::long),
     Case::short("7", "malformed_records_cost_bounded_time_and_memory", malformed::table),
+    Case::short("7", "a_batch_too_large_to_unpack_stops_its_partition_aloud", unpack::raised),
+    Case::long("7", "a_batch_too_large_to_unpack_can_be_left_out", unpack::left_out),
     Case::short("8", "an_alert_too_large_for_its_topic_is_reduced", output::alert_too_large),
     Case::short(
         "8",
