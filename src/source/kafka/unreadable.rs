@@ -30,8 +30,11 @@ const SCOUT: Duration = Duration::from_secs(15);
 /// What scouts are opened with.
 #[derive(Debug)]
 pub(super) struct ScoutOptions {
+    /// The name of the source's client in logs.
     pub name: String,
+    /// The configuration of the source's client.
     pub config: ClientConfig,
+    /// The cluster, for what cannot be configured (tokens).
     pub cluster: ClusterSettings,
 }
 
