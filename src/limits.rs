@@ -132,3 +132,10 @@ pub const LEDGER_DOCUMENTS_READ_MAX: usize = 1_000_000;
 
 /// Most places of a log that `coverage` looks at to see whether a record stands there.
 pub const LEDGER_PROBES_MAX: usize = 1000;
+
+/// Hours that a file of the ledger keeps: a month.
+pub const LEDGER_FILE_HOURS_MAX: i64 = 31 * 24;
+
+/// Bytes that are added to a file of the ledger before it is written anew: twelve partitions add
+/// some 5 MB a day, nearly all of it replaced by what came later.
+pub const LEDGER_FILE_BYTES_GROWN: u64 = 16 << 20;

@@ -21,6 +21,7 @@ use ouzel::config::Settings;
 use ouzel::detect::{Detector, Outcome, Scratch, Validate};
 use ouzel::event::{FieldTypes, TopicProfile};
 use ouzel::generate::{Generator, Options, Shape};
+use ouzel::pipeline::ledger::{About, Ledger};
 use ouzel::pipeline::setup::{self, JudgeOptions};
 use ouzel::pipeline::{Step, Worker, WorkerOptions};
 use ouzel::record::{NoHeaders, Position, Record, Timestamp};
@@ -143,7 +144,9 @@ fn the_worker(events: &[Vec<u8>]) {
         idle_wait: Duration::ZERO,
         busy_wait: Duration::ZERO,
     };
-    let mut worker = Worker::new(source, sink, judge, options);
+    let about = About { member: "m".to_owned(), ..About::default() };
+    let ledger = Ledger::new(about);
+    let mut worker = Worker::new(source, sink, judge, options).with_ledger(ledger);
     let mut taken = 0;
     // Time stands still: what is done once a second or once a commit is no cost of a record.
     let mut steps = || {
@@ -158,4 +161,6 @@ fn the_worker(events: &[Vec<u8>]) {
     let allocations = allocations(steps);
     assert!(taken > 10 * EVENTS, "{taken} records were taken");
     assert_eq!(allocations, 0, "the worker, {taken} records");
+    let [document] = &worker.documents()[..] else { panic!("one partition") };
+    assert_eq!(document.page.records, taken as u64);
 }

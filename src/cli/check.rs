@@ -231,7 +231,8 @@ mod topics {
             ("output.overflow", output.overflow.as_ref()),
             ("output.audit", output.audit.as_ref()),
         ];
-        topics.into_iter().filter_map(|(key, topic)| Some((key, topic?.as_str())))
+        let topics = topics.into_iter().filter_map(|(key, topic)| Some((key, topic?.as_str())));
+        topics.chain(settings.coverage.topic().map(|topic| ("coverage.topic", topic)))
     }
 
     /// A line on an output topic, which a start may create.

@@ -33,6 +33,8 @@ pub struct File {
     pub output: OutputTable,
     /// The guarantee and its bounds.
     pub delivery: DeliveryTable,
+    /// The ledger of coverage: which records were finished, and which were not.
+    pub coverage: CoverageTable,
     /// The endpoint of metrics and health.
     pub http: HttpTable,
     /// Logs.
@@ -198,6 +200,18 @@ pub struct DeliveryTable {
     pub in_flight_max: Option<i64>,
     /// How long the delivery of one output is tried, in ms.
     pub message_timeout_ms: Option<i64>,
+}
+
+/// The ledger of coverage: which records were finished, and which were not.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CoverageTable {
+    /// The topic that it goes to (compacted); without it, and without a file, none is kept.
+    pub topic: Option<String>,
+    /// The file that it goes to instead.
+    pub file: Option<FilePath>,
+    /// How often it is published, in ms.
+    pub interval_ms: Option<i64>,
 }
 
 /// The endpoint of metrics and health.

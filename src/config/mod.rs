@@ -17,6 +17,7 @@ pub mod secret;
 pub mod expression;
 pub mod librdkafka;
 mod cluster;
+mod coverage;
 pub mod validate;
 pub mod show;
 pub mod settings;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub output: OutputSettings,
     /// The guarantee and its bounds.
     pub delivery: DeliverySettings,
+    /// The ledger of coverage.
+    pub coverage: CoverageSettings,
     /// The telemetry endpoint.
     pub http: HttpSettings,
     /// Logs.
@@ -339,6 +341,41 @@ pub enum Guarantee {
     /// Every record judged; repeats carry the same alert id.
     #[default]
     AtLeastOnce,
+}
+
+/// `[coverage]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoverageSettings {
+    /// Where the ledger goes; `None`: none is kept.
+    pub target: Option<CoverageTarget>,
+    /// How often it is published, in ms.
+    pub interval_ms: u32,
+}
+
+impl Default for CoverageSettings {
+    fn default() -> Self {
+        Self { target: None, interval_ms: 60_000 }
+    }
+}
+
+/// Where the ledger of coverage goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoverageTarget {
+    /// A topic of the output cluster.
+    Topic(String),
+    /// A file.
+    File(PathBuf),
+}
+
+impl CoverageSettings {
+    /// The topic, where it goes to one.
+    #[must_use]
+    pub fn topic(&self) -> Option<&str> {
+        match &self.target {
+            Some(CoverageTarget::Topic(topic)) => Some(topic),
+            Some(CoverageTarget::File(_)) | None => None,
+        }
+    }
 }
 
 /// `[http]`.

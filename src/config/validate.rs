@@ -79,7 +79,7 @@ impl Check<'_> {
     }
 
     /// A whole number within bounds.
-    fn number(
+    pub(super) fn number(
         &mut self,
         key: &str,
         value: Option<i64>,
@@ -118,6 +118,7 @@ impl Check<'_> {
         if input.protocol == GroupProtocol::Consumer && kafka.librdkafka.contains_key(heartbeat) {
             self.fault_at(KeyPath::new("kafka.librdkafka").child(heartbeat), BROKER_DECIDES);
         }
+        let coverage = self.coverage(&file.coverage, &input, &output);
         Settings {
             rules: paths(file.rules.as_ref()),
             exceptions: paths(file.exceptions.as_ref()),
@@ -133,6 +134,7 @@ impl Check<'_> {
             kafka,
             input,
             output,
+            coverage,
         }
     }
 
@@ -482,7 +484,7 @@ fn paths(list: Option<&Vec<FilePath>>) -> Vec<PathBuf> {
 }
 
 /// Whether Kafka takes `name` for a topic.
-fn topic_name(name: &str) -> Result<(), String> {
+pub(super) fn topic_name(name: &str) -> Result<(), String> {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if name.is_empty() {
         return Err("a topic name must not be empty".to_owned());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::{Fault, Reader, Secrets, Settings, Surroundings, finish};
 use super::*;
-use crate::config::settings::{Guarantee, LogFormat, SaslSettings, ValidateLevel};
+use crate::config::settings::{CoverageTarget, Guarantee, LogFormat, SaslSettings, ValidateLevel};
 
 fn surroundings() -> Surroundings {
     let variables = [("PASSWORD", "hunter2\n"), ("EMPTY", "")];
@@ -252,4 +252,20 @@ fn broken_toml_is_placed_without_quoting_the_line() {
     assert!(shown.iter().any(|fault| fault.starts_with("conf/ouzel.toml:4: ")), "{shown:?}");
     assert!(shown.iter().any(|fault| fault.starts_with("conf/ouzel.toml:5: ")), "{shown:?}");
     assert!(!shown.concat().contains("hunter2"), "{shown:?}");
+}
+
+#[test]
+fn the_ledger_goes_to_a_topic_of_its_own_or_to_a_file() {
+    let coverage = |text: &str| settings(text).coverage;
+    assert_eq!(coverage("").target, None);
+    let topic = coverage("[coverage]\ntopic = 'c'\ninterval_ms = 5000\n");
+    assert_eq!((topic.topic(), topic.interval_ms), (Some("c"), 5000));
+    let file = coverage("[coverage]\nfile = 'c.ndjson'\n");
+    assert_eq!(file.target, Some(CoverageTarget::File("conf/c.ndjson".into())));
+    one("[coverage]\ntopic = 'c'\nfile = 'f'\n", &["coverage.file", "one of the two"]);
+    one("[coverage]\nfile = ''\n", &["coverage.file", "is empty"]);
+    one("[coverage]\ntopic = 'a b'\n", &["coverage.topic", "a b", "letters"]);
+    one("[coverage]\ntopic = 'okta-alerts'\n", &["coverage.topic", "output.alerts"]);
+    one("[coverage]\ntopic = 'okta'\n", &["coverage.topic", "input topic"]);
+    one("[coverage]\ninterval_ms = 10\n", &["coverage.interval_ms", "found 10; allowed is 1000"]);
 }

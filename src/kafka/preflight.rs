@@ -98,6 +98,18 @@ pub struct NewTopicShape {
     pub partitions: i32,
     /// Replicas; -1: the broker's default.
     pub replicas: i32,
+    /// What becomes of its records.
+    pub cleanup: Cleanup,
+}
+
+/// What becomes of the records of a topic that is created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cleanup {
+    /// What the broker does by default.
+    #[default]
+    Default,
+    /// The last one of each key is kept.
+    Compact,
 }
 
 impl Cluster {
@@ -186,6 +198,10 @@ impl Cluster {
             self.config.create().map_err(|fault| ClusterFault::Client(fault.to_string()))?;
         let replication = TopicReplication::Fixed(shape.replicas);
         let topic = NewTopic::new(name, shape.partitions, replication);
+        let topic = match shape.cleanup {
+            Cleanup::Default => topic,
+            Cleanup::Compact => topic.set("cleanup.policy", "compact"),
+        };
         let options =
             AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
         let runtime = tokio::runtime::Builder::new_current_thread()

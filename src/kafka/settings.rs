@@ -89,8 +89,9 @@ fn hidden_topics(settings: &Settings) -> Option<String> {
         output.overflow.as_ref(),
         output.audit.as_ref(),
     ];
+    let own = own.into_iter().flatten().map(String::as_str).chain(settings.coverage.topic());
     // The legal characters of a topic name: only the dot means something in an expression.
-    let own = own.into_iter().flatten().map(|topic| format!("^{}$", topic.replace('.', "\\.")));
+    let own = own.map(|topic| format!("^{}$", topic.replace('.', "\\.")));
     let configured = settings.kafka.librdkafka.get("topic.blacklist").cloned();
     Some(configured.into_iter().chain(own).collect::<Vec<_>>().join(","))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rdkafka::ClientConfig;
 
 use super::*;
-use crate::config::settings::{Secret, TlsSettings};
+use crate::config::settings::{CoverageTarget, Secret, TlsSettings};
 
 /// The keys of `config` are what is expected, and the library takes them all.
 fn check(config: &ClientConfig, expected: &[(&str, &str)]) {
@@ -207,6 +207,9 @@ fn an_expression_never_matches_the_topics_that_are_written() {
     let hidden = r"^okta-test,^okta\.alerts$,^okta-dead-letters$";
     check(&consumer(&settings, 0), &[("topic.blacklist", hidden)]);
     check(&producer(&settings), &[("topic.blacklist", "-")]);
+    settings.coverage.target = Some(CoverageTarget::Topic("okta-coverage".to_owned()));
+    let hidden = r"^okta-test,^okta\.alerts$,^okta-dead-letters$,^okta-coverage$";
+    check(&consumer(&settings, 0), &[("topic.blacklist", hidden)]);
     settings.output.kafka = Some(ClusterSettings::default());
     check(&consumer(&settings, 0), &[("topic.blacklist", "^okta-test")]);
 }

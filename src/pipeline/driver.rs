@@ -10,6 +10,7 @@
 //! hangs must not keep the process from ending. Decisions about records are made by the workers,
 //! none here.
 
+pub mod coverage;
 mod notify;
 mod preflight;
 mod reload;
@@ -18,6 +19,7 @@ mod signals;
 mod work;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -40,6 +42,7 @@ use crate::source::SourceError;
 use crate::source::kafka::{KafkaSource, KafkaSourceOptions};
 use crate::telemetry::http::{self, Endpoint, Server};
 use crate::telemetry::{Budget, Health, Metrics, Moment, Now};
+use coverage::Keeper;
 use notify::{Life, Manager};
 use preflight::Found;
 use reload::{Exchange, Watch};
@@ -102,6 +105,14 @@ pub enum DriverFault {
     Listen {
         /// Where.
         listen: SocketAddr,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// The file of the ledger of coverage cannot be written.
+    #[error("write {}: {cause}; change `coverage.file`", path.display())]
+    Coverage {
+        /// The file.
+        path: PathBuf,
         /// Why not.
         cause: std::io::Error,
     },
@@ -193,6 +204,7 @@ pub struct Running {
     reload: Option<(Box<dyn Reload>, Watch)>,
     totals: Arc<Totals>,
     manager: Manager,
+    keeper: Option<Keeper>,
     budget: BudgetWindow,
     budget_percent: u32,
     on_budget: OnBudget,
@@ -221,6 +233,7 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
     let server = serve(&stage, &health, &metrics)?;
     let options = judge_options(&stage, &found);
     let judge = Arc::new(setup::judge(&stage.settings, Arc::clone(&stage.rules), options));
+    let keeper = coverage::open(&stage, &found.cluster, &metrics)?;
     let workers = open(&stage, &judge, found.workers)?;
     let (tell, words) = channel();
     if signals == Signals::Heard {
@@ -239,6 +252,7 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
         reload: None,
         totals: Arc::default(),
         manager: Manager::started(),
+        keeper,
         budget: BudgetWindow::new(setup::budget(&stage.settings.output)),
         budget_percent: stage.settings.output.dead_letter_percent_max,
         on_budget: stage.settings.output.on_budget,
@@ -380,6 +394,7 @@ impl Running {
             metrics: Arc::clone(&self.metrics),
             totals: Arc::clone(&self.totals),
             exchange: Arc::clone(&self.exchange),
+            books: self.keeper.as_ref().map(Keeper::books),
         };
         std::thread::Builder::new()
             .name(format!("ouzel-worker-{index}"))
@@ -527,6 +542,9 @@ impl Running {
     }
 
     fn outcome(&mut self) -> Result<(), DriverFault> {
+        if let Some(keeper) = &self.keeper {
+            keeper.finish();
+        }
         if self.open > 0 {
             tracing::warn!(workers = self.open, "the clients did not close in time");
         }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CommitMode, Partition, Source, SourceError, SourceEvent};
+use super::{Began, CommitMode, Partition, Source, SourceError, SourceEvent};
 use crate::clock::Clock;
 use crate::limits::{LINE_BUFFER_BYTES, PAYLOAD_BYTES_MAX};
 use crate::record::{NoHeaders, Position, Record, Timestamp};
@@ -137,14 +137,17 @@ impl LinesSource {
     /// A source of all records of all `inputs`, one input after the other.
     #[must_use]
     pub fn new(inputs: Vec<LinesInput>, terminator: Terminator, clock: Arc<dyn Clock>) -> Self {
-        let assigned = SourceEvent::Assigned(inputs.iter().map(LinesInput::partition).collect());
+        let partitions: Vec<_> = inputs.iter().map(LinesInput::partition).collect();
+        let positions = partitions.iter().map(|partition| (partition.clone(), 0)).collect();
+        let began = SourceEvent::Began(positions, Began::Assigned);
+        let assigned = SourceEvent::Assigned(partitions);
         Self {
             inputs: inputs.into(),
             current: None,
             terminator,
             clock,
             buffer: Buffer::new(terminator.byte()),
-            events: VecDeque::from([assigned]),
+            events: VecDeque::from([assigned, began]),
             paused: false,
             ended: false,
             bytes_read: 0,

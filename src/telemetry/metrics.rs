@@ -56,6 +56,9 @@ pub struct Metrics {
     rebalances: IntCounterVec,
     offset_resets: IntCounterVec,
     unreadable_batches: IntCounterVec,
+    coverage_documents: IntCounterVec,
+    coverage_failures: IntCounterVec,
+    coverage_waiting: GaugeVec,
     assigned_partitions: GaugeVec,
     dispositions: Vec<String>,
     rules: Mutex<Rules>,
@@ -92,6 +95,8 @@ impl Metrics {
             &metrics.commit_failures,
             &metrics.offset_resets,
             &metrics.unreadable_batches,
+            &metrics.coverage_documents,
+            &metrics.coverage_failures,
         ];
         for counter in unlabelled {
             counter.with_label_values(NO_LABELS);
@@ -100,6 +105,7 @@ impl Metrics {
         metrics.dead_letter_budget(Budget::Within);
         metrics.rule_set_reload_failures.with_label_values(NO_LABELS);
         metrics.suppression_groups(0);
+        metrics.coverage_waiting(0);
         metrics
     }
 
@@ -142,6 +148,9 @@ impl Metrics {
             rebalances: counter(&table::REBALANCES),
             offset_resets: counter(&table::OFFSET_RESETS),
             unreadable_batches: counter(&table::UNREADABLE_BATCHES),
+            coverage_documents: counter(&table::COVERAGE_DOCUMENTS),
+            coverage_failures: counter(&table::COVERAGE_FAILURES),
+            coverage_waiting: gauge(&table::COVERAGE_WAITING),
             assigned_partitions: gauge(&table::ASSIGNED_PARTITIONS),
             dispositions: known.dispositions.iter().map(|name| (*name).to_owned()).collect(),
             rules: Mutex::default(),
@@ -292,6 +301,21 @@ impl Metrics {
     /// So many batches more cannot be unpacked.
     pub fn unreadable_batches(&self, count: u64) {
         self.unreadable_batches.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// `count` documents of the ledger of coverage were published.
+    pub fn coverage_published(&self, count: u64) {
+        self.coverage_documents.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// `count` documents of the ledger of coverage could not be published.
+    pub fn coverage_failed(&self, count: u64) {
+        self.coverage_failures.with_label_values(NO_LABELS).inc_by(count);
+    }
+
+    /// So many documents of the ledger of coverage wait.
+    pub fn coverage_waiting(&self, count: usize) {
+        self.coverage_waiting.with_label_values(NO_LABELS).set(count as f64);
     }
 
     /// A worker saw a rebalance of this kind.

@@ -119,6 +119,12 @@ table! {
         "Partitions whose next record was gone from the topic; reading went on at the oldest one.";
     UNREADABLE_BATCHES = Counter "ouzel_unreadable_batches_total" []
         "Batches of records that the client cannot unpack, and before which a partition waits.";
+    COVERAGE_DOCUMENTS = Counter "ouzel_coverage_documents_total" []
+        "Documents of the ledger of coverage that were published.";
+    COVERAGE_FAILURES = Counter "ouzel_coverage_failures_total" []
+        "Documents of the ledger of coverage that could not be published; their latest is tried again.";
+    COVERAGE_WAITING = Gauge "ouzel_coverage_waiting_documents" []
+        "Documents of the ledger of coverage that wait because their target takes nothing.";
     ASSIGNED_PARTITIONS = Gauge "ouzel_assigned_partitions" []
         "Partitions that this instance reads.";
     BUILD_INFO = Gauge "ouzel_build_info" ["version", "commit"]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::DriverFault;
 use crate::config::Settings;
 use crate::config::settings::ClusterSettings;
-use crate::kafka::preflight::{Cluster, ClusterFault, NewTopicShape, TopicState};
+use crate::kafka::preflight::{Cleanup, Cluster, ClusterFault, NewTopicShape, TopicState};
 use crate::kafka::settings as client;
 use crate::sink::kafka::Topics;
 
@@ -61,9 +61,16 @@ fn inputs(cluster: &Cluster, settings: &Settings, faults: &mut Vec<ClusterFault>
 
 fn outputs(cluster: &Cluster, settings: &Settings, faults: &mut Vec<ClusterFault>) {
     let output = &settings.output;
-    let shape =
-        NewTopicShape { partitions: output.create_partitions, replicas: output.create_replicas };
-    for topic in Topics::of(output).names() {
+    let shape = NewTopicShape {
+        partitions: output.create_partitions,
+        replicas: output.create_replicas,
+        cleanup: Cleanup::Default,
+    };
+    let compacted = NewTopicShape { cleanup: Cleanup::Compact, ..shape };
+    let topics = Topics::of(output);
+    let all = topics.names().into_iter().map(|topic| (topic, shape));
+    let ledger = settings.coverage.topic().map(|topic| (topic, compacted));
+    for (topic, shape) in all.chain(ledger) {
         let outcome = if output.create_topics && cluster.topic(topic) == TopicState::Missing {
             let created = cluster.create(topic, shape);
             created.inspect(|()| tracing::info!(topic, "an output topic was created"))

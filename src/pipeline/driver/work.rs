@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::coverage::Books;
 use super::reload::Exchange;
 use super::{KafkaWorker, report};
 use crate::clock::Clock;
@@ -31,6 +32,8 @@ pub(super) struct Shift {
     pub totals: Arc<Totals>,
     /// What judges, now and later.
     pub exchange: Arc<Exchange>,
+    /// Where its ledger of coverage goes, where one is kept.
+    pub books: Option<Books>,
 }
 
 /// What all workers have done, for whoever watches from this process.
@@ -77,10 +80,16 @@ pub(super) fn work(worker: KafkaWorker, shift: Shift, tell: impl Fn(Ending)) {
     }
 }
 
-fn steps(mut worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
+fn steps(worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
     let clock = &shift.clock;
     let judge = shift.exchange.judge();
-    let mut publisher = Publisher { resets: 0, unreadable: 0, published: Duration::ZERO, judge };
+    let mut worker = match &shift.books {
+        Some(books) => books.give(worker, shift.index),
+        None => worker,
+    };
+    let start = Duration::ZERO;
+    let mut publisher =
+        Publisher { resets: 0, unreadable: 0, published: start, documents_at: start, judge };
     let (mut told, mut generation) = (false, 0);
     loop {
         if !told && shift.stop.load(Ordering::Relaxed) {
@@ -102,6 +111,9 @@ fn steps(mut worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
         let over = matches!(step, Step::Ended(_));
         publisher.publish(&mut worker, shift, if over { Due::Now } else { Due::InTime });
         if let Step::Ended(ending) = step {
+            if let Some(books) = &shift.books {
+                books.leave(&worker.last_documents());
+            }
             return (worker, ending);
         }
     }
@@ -120,6 +132,8 @@ struct Publisher {
     /// Batches that cannot be unpacked, published so far.
     unreadable: u64,
     published: Duration,
+    /// When the ledger is looked into next.
+    documents_at: Duration,
     /// What judged everything that was counted since it was published last.
     judge: Arc<Judge>,
 }
@@ -134,6 +148,8 @@ impl Publisher {
             return;
         }
         self.published = now;
+        // What a rebalance has ended is said at once: another member goes on from there.
+        let is_rebalanced = !tally.rebalances.is_empty();
         report::counts(&shift.metrics, tally, &self.judge, shift.clock.wall());
         shift.totals.add(tally);
         tally.clear();
@@ -144,5 +160,11 @@ impl Publisher {
         shift.metrics.unreadable_batches(batches - published);
         report::partitions(&shift.metrics, worker);
         shift.health.report(shift.index, now, &report::status(worker));
+        if let Some(books) = &shift.books
+            && (is_rebalanced || now >= self.documents_at)
+        {
+            self.documents_at = now + books.every();
+            books.leave(&worker.documents());
+        }
     }
 }

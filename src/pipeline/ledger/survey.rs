@@ -200,9 +200,7 @@ impl<'d> Union<'d> {
             finished.extend(&document.page.finished);
             lost.extend(&document.page.lost);
         }
-        let is_read = documents.iter().any(|document| {
-            document.reads && period.now.millis_since(document.updated) <= period.silence_ms
-        });
+        let is_read = is_read(documents, period);
         Self {
             within: documents.iter().filter(|document| document.hour >= since).copied().collect(),
             lost: lost.without(&finished),
@@ -226,6 +224,35 @@ impl<'d> Union<'d> {
         let left = all.without(&self.finished).without(&self.lost);
         log.map_or(left.clone(), |log| left.without(&log.empty))
     }
+}
+
+/// What a member has said last of a partition.
+#[derive(Clone, Copy, Debug)]
+struct Speaker {
+    updated: Timestamp,
+    reads: bool,
+    /// How far it has come; `None` where it has finished nothing.
+    reached: Option<i64>,
+}
+
+/// Whether a member reads the partition now: it said so lately, and nobody who spoke after it has
+/// come further. One that is killed said that it reads, too.
+fn is_read(documents: &[&Document], period: Period) -> bool {
+    let mut speakers: BTreeMap<&str, Speaker> = BTreeMap::new();
+    for document in documents {
+        let Document { updated, reads, .. } = **document;
+        let reached = document.page.finished.hull().map(|hull| hull.to);
+        let said = Speaker { updated, reads, reached };
+        let speaker = speakers.entry(&document.member).or_insert(said);
+        let reached = speaker.reached.max(reached);
+        let latest = if said.updated >= speaker.updated { said } else { *speaker };
+        *speaker = Speaker { reached, ..latest };
+    }
+    let is_late = |one: &Speaker| period.now.millis_since(one.updated) > period.silence_ms;
+    speakers.values().any(|one| {
+        let follows = |other: &Speaker| other.updated > one.updated && other.reached > one.reached;
+        one.reads && !is_late(one) && !speakers.values().any(follows)
+    })
 }
 
 fn coverage(documents: &[&Document], log: Option<&Log>, period: Period) -> Coverage {

@@ -100,6 +100,28 @@ fn the_end_is_pending_where_somebody_reads_and_not_assigned_where_nobody_does() 
 }
 
 #[test]
+fn a_member_that_another_has_overtaken_reads_no_more() {
+    let at = |millis_ago: i64, document: Document| Document {
+        updated: Timestamp::from_millis(NOW - millis_ago),
+        ..document
+    };
+    let killed = at(20_000, reading(said("a", &[(0, 50)])));
+    let gap = (Cause::NotAssigned, 10, &[(90, 100)][..]);
+    let left = at(10_000, said("b", &[(50, 90)]));
+    check(&[killed.clone(), left.clone()], Some(log(0, 100)), &[gap], &[]);
+    let still = reading(left.clone());
+    check(&[killed.clone(), still], Some(log(0, 100)), &[], &[(90, 100)]);
+    // Who has just taken over has finished nothing yet.
+    let new = at(5_000, reading(said("c", &[])));
+    check(&[killed, left, new], Some(log(0, 100)), &[], &[(90, 100)]);
+    // Its page of the hour before says how far a member had come.
+    let before = hours_ago(1, said("a", &[(0, 90)]));
+    let quiet = at(20_000, reading(said("a", &[])));
+    let left = at(10_000, said("b", &[(0, 50)]));
+    check(&[before, quiet, left], Some(log(0, 100)), &[], &[(90, 100)]);
+}
+
+#[test]
 fn what_came_before_the_first_reading_was_not_assigned() {
     let gap = (Cause::NotAssigned, 40, &[(0, 40)][..]);
     check(&[reading(said("a", &[(40, 100)]))], Some(log(0, 100)), &[gap], &[]);
