@@ -8,6 +8,7 @@ mod canary;
 mod check;
 mod clock;
 mod config;
+mod coverage;
 #[cfg(feature = "kafka")]
 mod demo;
 mod dispositions;

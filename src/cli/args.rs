@@ -98,6 +98,9 @@ pub enum Command {
     /// Says clause by clause why a rule holds for an event, or does not
     #[command(help_template = HELP, after_help = "Example: ouzel explain --rule 729aa18d-06a6-41c7-b175-b65b739b1181 event.json")]
     Explain(ExplainArguments),
+    /// Says whether every event was looked at, and where not, why (1: there are gaps)
+    #[command(help_template = HELP, after_help = "Example: ouzel coverage -c ouzel.toml --since 24h")]
+    Coverage(CoverageArguments),
     /// Makes seeded Okta events, for tests and load
     #[command(help_template = HELP, after_help = "Example: ouzel generate --count 1000000 --brokers localhost:9092 --topic okta")]
     Generate(GenerateArguments),
@@ -186,6 +189,30 @@ pub enum ExplainOutput {
     #[default]
     Text,
     /// One JSON object an event and rule.
+    Json,
+}
+
+/// `coverage`.
+#[derive(Debug, Clone, Args)]
+pub struct CoverageArguments {
+    /// So long ago (90m, 24h, 7d), or a time (RFC 3339)
+    #[arg(long, value_name = "WHEN", default_value = "24h")]
+    pub since: String,
+    /// Ask no cluster: only gaps between the documents of coverage.file
+    #[arg(long)]
+    pub offline: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub output: CoverageOutput,
+}
+
+/// `coverage --output`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CoverageOutput {
+    /// A table for people.
+    #[default]
+    Text,
+    /// One JSON object.
     Json,
 }
 

@@ -12,6 +12,8 @@ pub mod exit;
 pub mod explain;
 pub mod configuration;
 #[cfg(feature = "kafka")]
+pub mod coverage;
+#[cfg(feature = "kafka")]
 pub mod demo;
 pub mod files;
 pub mod generate;
@@ -67,6 +69,10 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Pipe(pipe) => pipe::run(pipe, &arguments.shared),
         Command::Test(test) => test::run(test, &arguments.shared),
         Command::Check(check) => check::run(check, &arguments.shared, &clock),
+        #[cfg(feature = "kafka")]
+        Command::Coverage(coverage) => coverage::run(coverage, &arguments.shared, &clock),
+        #[cfg(not(feature = "kafka"))]
+        Command::Coverage(_) => Err(exit::without_kafka("coverage")),
         Command::Explain(explain) => explain::run(explain, &arguments.shared, &clock),
         #[cfg(feature = "kafka")]
         Command::Demo(demo) => demo::run(demo, &arguments.shared),

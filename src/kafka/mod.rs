@@ -15,6 +15,7 @@ pub mod commit_queue;
 pub mod statistics;
 pub mod token;
 pub mod preflight;
+pub mod reader;
 pub mod embedded;
 
 pub use commit_queue::{CommitOutcome, CommitQueue};

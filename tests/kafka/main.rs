@@ -19,6 +19,7 @@ mod certificates;
 mod checker;
 mod client;
 mod cluster;
+mod coverage;
 mod dead_letters;
 mod faults;
 mod feed;
@@ -67,6 +68,9 @@ const MAIN_JOB: &[Case] = &[
         "unreadable_records_are_dead_letters_byte_for_byte",
         dead_letters::byte_for_byte,
     ),
+    Case::short("", "coverage_names_every_gap", coverage::every_gap_is_named),
+    Case::short("", "coverage_of_a_hand_over_has_no_gap", coverage::hand_over),
+    Case::long("", "coverage_that_is_refused_holds_nothing_up", coverage::refused_ledger),
 ];
 
 fn main() -> ExitCode {
