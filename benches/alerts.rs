@@ -3,7 +3,8 @@
 //! medians. The difference between two rates, by hit, is the cost of one alert from candidate to
 //! bytes; what the SHA-256 of its payload takes of that is measured apart.
 //!
-//! `cargo bench --bench alerts [-- --megabytes N --runs N]`
+//! `cargo bench --bench alerts [-- --megabytes N --runs N]`; `--profile` runs the storm alone, for
+//! a profiler to look at.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -39,6 +40,9 @@ const RATES: [u16; 5] = [0, 1, 10, 100, 1000];
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let plan = Plan::from(&arguments);
+    if arguments.iter().any(|argument| argument == "--profile") {
+        return profile(&plan);
+    }
     let corpora = RATES.map(|permille| {
         corpus(&Options { hits_permille: permille.into(), ..Options::default() }, plan.megabytes)
     });
@@ -67,6 +71,15 @@ fn main() {
     let storm = spent.last().cloned().unwrap_or_default();
     println!("  storm: {:.0} k alerts a CPU-second", 1e3 / median(storm.into_iter()));
     println!("  SHA-256 of 2.8 KB: {:.2} us", median(digests.into_iter()));
+}
+
+/// The storm, again and again.
+fn profile(plan: &Plan) {
+    let storm = Options { hits_permille: 1000, ..Options::default() };
+    let corpus = corpus(&storm, plan.megabytes);
+    for _ in 0..plan.runs {
+        println!("  storm: {:.2} us an event", stage(&corpus));
+    }
 }
 
 /// Microseconds of one digest of a payload.

@@ -11,13 +11,13 @@ use sha2::{Digest as _, Sha256};
 use super::encode::{self, Extent};
 use super::facts::Facts;
 use super::headers;
-use super::json::Json;
+use super::json::{self, Json};
 use super::mapping::Mappings;
 use super::reason::Reason;
 use super::rule_part::RulePart;
 use super::{AlertId, Encoded, notice};
 use crate::detect::Program;
-use crate::disposition::{ClosedGroup, Decision, Disposition, Draft, Notice, time};
+use crate::disposition::{ClosedGroup, Decision, Disposition, Draft, Hex, Notice, time};
 use crate::event::{Event, FieldPath, FieldTypes, Value};
 use crate::record::{Record, Timestamp};
 use crate::rule::{Rule, RuleIndex, RuleSet, Severity};
@@ -195,7 +195,7 @@ impl AlertEncoder {
         extent: Extent,
     ) -> Vec<headers::HeaderPair> {
         let revision = if extent == Extent::Draft { "1" } else { "0" };
-        let mut headers = headers::common(id, &resolved.rule.id, resolved.severity, revision);
+        let mut headers = headers::common(id, resolved.part, resolved.severity, revision);
         headers.push(headers::pair("ouzel.late", if resolved.is_late { "true" } else { "false" }));
         headers.extend(headers::passed_on(input.record, &self.options.pass_headers));
         headers
@@ -224,7 +224,7 @@ impl AlertEncoder {
         let fits = |text: &&str| {
             extent != Extent::Reduced || text.len() <= crate::limits::REDUCED_TEXT_BYTES_MAX
         };
-        text.filter(fits).map_or_else(|| id.to_string().into_bytes(), |text| text.into())
+        text.filter(fits).map_or_else(|| id.hex().as_str().into(), Into::into)
     }
 
     fn rule(&self, index: RuleIndex) -> &Rule {
@@ -249,16 +249,18 @@ impl AlertEncoder {
     }
 
     /// The id of the execution: one per rule set and record.
-    pub(super) fn execution(&self, record: &Record<'_>) -> String {
+    pub(super) fn execution(&self, record: &Record<'_>) -> uuid::fmt::Hyphenated {
         let position = record.position;
-        let name = format!(
-            "{}\0{}\0{}\0{}",
-            self.rules.sha256(),
-            position.topic,
-            position.partition,
-            position.offset
-        );
-        uuid::Uuid::new_v5(&EXECUTIONS, name.as_bytes()).to_string()
+        let (rules, topic) = (self.rules.sha256(), position.topic);
+        let mut name = Vec::with_capacity(rules.len() + topic.len() + 48);
+        for text in [rules, topic] {
+            name.extend_from_slice(text.as_bytes());
+            name.push(0);
+        }
+        json::write_integer(&mut name, position.partition.into());
+        name.push(0);
+        json::write_integer(&mut name, position.offset);
+        uuid::Uuid::new_v5(&EXECUTIONS, &name).hyphenated()
     }
 
     pub(super) fn options(&self) -> &EncoderOptions {
@@ -295,6 +297,6 @@ pub(super) fn hash_parts(parts: &[&str]) -> AlertId {
 }
 
 /// Lower-case hex SHA-256 of `bytes`.
-pub(super) fn hex_sha256(bytes: &[u8]) -> String {
-    AlertId(Sha256::digest(bytes).into()).to_string()
+pub(super) fn hex_sha256(bytes: &[u8]) -> Hex {
+    AlertId(Sha256::digest(bytes).into()).hex()
 }

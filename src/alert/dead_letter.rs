@@ -103,7 +103,7 @@ impl DeadLetter<'_> {
             headers::all(self.record).map(owned).filter(|header| take(size(header))).collect();
         headers.extend(self.own_headers());
         let payload = self.record.payload.unwrap_or_default();
-        headers.push(pair("ouzel.payload.sha256", &hex_sha256(payload)));
+        headers.push(pair("ouzel.payload.sha256", hex_sha256(payload).as_str()));
         headers.push(pair("ouzel.payload.bytes", &payload.len().to_string()));
         headers.push(pair("ouzel.error.truncated", "true"));
         let key = key.map(<[u8]>::to_vec);

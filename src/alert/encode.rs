@@ -123,7 +123,7 @@ impl Writer<'_> {
         let event = self.input.event;
         if self.is_whole() {
             for member in event.fields.iter().filter(|member| !OWN_ROOTS.contains(&member.name)) {
-                json.key(member.name);
+                json.any_key(member.name);
                 json.value(member.value);
             }
         }
@@ -139,7 +139,7 @@ impl Writer<'_> {
     fn event_object(&self, json: &mut Json) {
         with_event_members(self.input.event, |members| {
             for member in members.iter().filter(|m| !matches!(m.name, "kind" | "original")) {
-                json.key(member.name);
+                json.any_key(member.name);
                 json.value(member.value);
             }
             if !self.encoder.options().include_original {
@@ -159,7 +159,7 @@ impl Writer<'_> {
 
     fn kibana(&self, json: &mut Json) {
         let (input, resolved) = (self.input, self.resolved);
-        json.text_member("kibana.alert.uuid", &self.id.to_string());
+        json.text_member("kibana.alert.uuid", self.id.hex().as_str());
         if self.extent != Extent::Draft {
             self.first_revision(json);
         }
@@ -216,7 +216,7 @@ impl Writer<'_> {
         let event = self.input.event;
         with_event_members(event, |members| {
             for member in members.iter().filter(|member| member.name != "original") {
-                flat(json, &format!("kibana.alert.original_event.{}", member.name), member.value);
+                flat(json, "kibana.alert.original_event.", member);
             }
         });
         let stream = event.fields.iter().find(|member| member.name == "data_stream");
@@ -236,7 +236,9 @@ impl Writer<'_> {
         let part: &RulePart = self.resolved.part;
         json.members(if self.is_whole() { &part.whole } else { &part.reduced });
         let execution = self.encoder.execution(self.input.record);
-        json.text_member("kibana.alert.rule.execution.uuid", &execution);
+        let mut text = uuid::Uuid::encode_buffer();
+        let text = execution.encode_lower(&mut text);
+        json.text_member("kibana.alert.rule.execution.uuid", text);
     }
 
     fn ouzel(&self, json: &mut Json) {
@@ -311,11 +313,12 @@ impl Writer<'_> {
 
     fn facts(&self, json: &mut Json) {
         let facts = self.encoder.facts();
-        if let Some(truth) = facts.actor_is_target(self.input.event) {
+        let actor_is_target = facts.actor_is_target(self.input.event);
+        if let Some(truth) = actor_is_target {
             json.key("actor_is_target");
             json.value(Value::Bool(truth == Truth::Yes));
         }
-        if let Some(channel) = facts.channel(self.input.event) {
+        if let Some(channel) = facts.channel(self.input.event, actor_is_target) {
             json.text_member("channel", channel);
         }
     }
@@ -339,13 +342,13 @@ pub(super) fn payload(json: &mut Json, record: &Record<'_>) {
     let payload = record.payload.unwrap_or_default();
     json.key("payload");
     json.open_object();
-    json.text_member("sha256", &super::build::hex_sha256(payload));
+    json.text_member("sha256", super::build::hex_sha256(payload).as_str());
     json.integer_member("bytes", i64::try_from(payload.len()).unwrap_or(i64::MAX));
     json.close_object();
 }
 
 /// The bytes under `name` where they are text, else under `name` with `_base64` at its end.
-pub(super) fn text_or_base64(json: &mut Json, name: &str, bytes: &[u8]) {
+pub(super) fn text_or_base64(json: &mut Json, name: &'static str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => json.text_member(name, text),
         Err(_) => {
@@ -355,16 +358,15 @@ pub(super) fn text_or_base64(json: &mut Json, name: &str, bytes: &[u8]) {
     }
 }
 
-/// A value under flat keys: objects are opened, everything else stands as it is.
-fn flat(json: &mut Json, name: &str, value: Value<'_>) {
-    match value {
+/// A member under flat keys: objects are opened, everything else stands as it is.
+fn flat(json: &mut Json, prefix: &str, member: &Member<'_>) {
+    match member.value {
         Value::Object(members) => {
-            for member in members {
-                flat(json, &format!("{name}.{}", member.name), member.value);
-            }
+            let prefix = format!("{prefix}{}.", member.name);
+            members.iter().for_each(|member| flat(json, &prefix, member));
         }
         other => {
-            json.key(name);
+            json.key_of(prefix, member.name);
             json.value(other);
         }
     }

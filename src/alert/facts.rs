@@ -62,8 +62,13 @@ impl Facts {
         }
     }
 
-    /// The channel, where the event says enough.
-    pub(super) fn channel(&self, event: &Event<'_>) -> Option<&'static str> {
+    /// The channel, where the event says enough; `actor_is_target` is what
+    /// [`Facts::actor_is_target`] says.
+    pub(super) fn channel(
+        &self,
+        event: &Event<'_>,
+        actor_is_target: Option<Truth>,
+    ) -> Option<&'static str> {
         event.text(&self.actor_id).or_else(|| event.text(&self.actor_name))?;
         let is_user = event.text(&self.actor_type).is_some_and(|kind| same(kind, "User"));
         let agent = event.text(&self.agent);
@@ -77,7 +82,7 @@ impl Facts {
         if !is_user && agent.is_some_and(|agent| agent.starts_with(INTEGRATION_AGENT)) {
             return Some("automation");
         }
-        match self.actor_is_target(event)? {
+        match actor_is_target? {
             Truth::Yes => Some("self-service"),
             Truth::No if is_user => Some("admin-console"),
             Truth::No => None,

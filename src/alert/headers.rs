@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::AlertId;
+use super::rule_part::RulePart;
 use crate::record::{Header, Record};
 use crate::rule::Severity;
 use crate::text::escaped;
@@ -19,18 +20,20 @@ const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 /// What alerts and notices have in common.
 pub(super) fn common(
     id: AlertId,
-    rule_id: &str,
+    rule: &RulePart,
     severity: Severity,
     revision: &str,
 ) -> Vec<HeaderPair> {
-    vec![
+    let mut headers = Vec::with_capacity(8);
+    headers.extend([
         pair("content-type", "application/json"),
         pair("ouzel.schema", SCHEMA),
-        pair("ouzel.alert.id", &id.to_string()),
-        pair("ouzel.rule.id", &one_line(rule_id.as_bytes(), usize::MAX)),
+        pair("ouzel.alert.id", id.hex().as_str()),
+        pair("ouzel.rule.id", &rule.id_line),
         pair("ouzel.severity", severity.name()),
         pair("ouzel.revision", revision),
-    ]
+    ]);
+    headers
 }
 
 /// The headers of a record that its alerts pass on: the trace, and what `named` asks for. Nobody

@@ -14,6 +14,7 @@ mod mapping;
 mod facts;
 mod reason;
 mod headers;
+mod escape;
 mod json;
 mod notice;
 pub mod dead_letter;

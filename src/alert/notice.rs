@@ -30,7 +30,7 @@ pub(super) fn encode(
     json.open_object();
     json.key("notice");
     json.open_object();
-    json.text_member("id", &id.to_string());
+    json.text_member("id", id.hex().as_str());
     json.text_member("kind", "limit");
     json.time_member("window_start", notice.window_start);
     json.time_member("window_end", notice.window_end);
@@ -43,10 +43,10 @@ pub(super) fn encode(
     encoder.write_judge(&mut json);
     json.close_object();
     json.close_object();
-    let mut headers = headers::common(id, &rule.id, rule.severity, "0");
+    let mut headers = headers::common(id, part, rule.severity, "0");
     headers.push(headers::pair("ouzel.notice", "limit"));
     Encoded {
-        key: Some(id.to_string().into_bytes()),
+        key: Some(id.hex().as_str().into()),
         value: Some(json.into_bytes()),
         headers,
         timestamp: judged,

@@ -10,6 +10,9 @@
 //! port; then `by` the user and `on` the host. It is text for people: it is escaped where it is
 //! written, and nothing parses it.
 
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+
 use crate::event::{Event, FieldPath, Value};
 
 /// The fields that the sentence names, resolved once.
@@ -43,80 +46,93 @@ impl Default for Reason {
 impl Reason {
     /// The sentence for `event` under a rule of this severity and name.
     pub(super) fn of(&self, event: &Event<'_>, severity: &str, name: &str) -> String {
-        let mut text = String::with_capacity(128);
-        if let Some(category) = texts(event, &self.category) {
-            text.push_str(&category);
+        let mut text = String::with_capacity(256);
+        if add(&mut text, "", event, &self.category) {
             text.push(' ');
         }
         text.push_str("event");
-        let about = self.about(event);
-        if !about.is_empty() {
-            text.push_str(" with");
-            text.push_str(&about);
-        }
-        for (word, field) in [(" by ", &self.user), (" on ", &self.host)] {
-            if let Some(value) = texts(event, field) {
-                text.push_str(word);
-                text.push_str(&value);
-            }
-        }
-        text.push_str(&end(severity, name));
+        self.about(&mut text, event);
+        add(&mut text, " by ", event, &self.user);
+        add(&mut text, " on ", event, &self.host);
+        end(&mut text, severity, name);
         text
     }
 
     /// The sentence without anything of an event.
     pub(super) fn without_event(severity: &str, name: &str) -> String {
-        format!("event{}", end(severity, name))
+        let mut text = "event".to_owned();
+        end(&mut text, severity, name);
+        text
     }
 
-    fn about(&self, event: &Event<'_>) -> String {
-        let mut text = String::new();
+    fn about(&self, text: &mut String, event: &Event<'_>) {
+        let before = text.len();
+        text.push_str(" with");
+        let start = text.len();
         let named = [(" process ", &self.process), (" parent process ", &self.parent)];
         for (word, field) in named.into_iter().chain([(" file ", &self.file)]) {
-            if let Some(value) = texts(event, field) {
-                text.extend([word, &value, ","]);
+            if add(text, word, event, field) {
+                text.push(',');
             }
         }
         let addresses = [(" source ", &self.source), (" destination ", &self.destination)];
         for (word, (address, port)) in addresses {
-            if let Some(address) = texts(event, address) {
-                text.extend([word, &address]);
-            }
-            if let Some(port) = texts(event, port) {
-                text.extend([":", &port, ","]);
+            add(text, word, event, address);
+            if add(text, ":", event, port) {
+                text.push(',');
             }
         }
-        text
+        if text.len() == start {
+            text.truncate(before);
+        }
     }
 }
 
-fn end(severity: &str, name: &str) -> String {
-    format!(" created {severity} alert {name}.")
+fn end(text: &mut String, severity: &str, name: &str) {
+    text.extend([" created ", severity, " alert ", name, "."]);
 }
 
-/// The values of a field, joined; `None` where there is none, or only the `-` that some sources
-/// write for it.
-fn texts(event: &Event<'_>, field: &FieldPath) -> Option<String> {
-    let mut found: Vec<String> = Vec::new();
-    let _: std::ops::ControlFlow<()> = event.visit(field, &mut |value| {
-        leaves(value, &mut found);
-        std::ops::ControlFlow::Continue(())
+/// Adds `word` and the values of a field, joined; nothing, and `false`, where there is none, or
+/// only the `-` that some sources write for it.
+fn add(text: &mut String, word: &str, event: &Event<'_>, field: &FieldPath) -> bool {
+    let before = text.len();
+    text.push_str(word);
+    let start = text.len();
+    let mut count = 0;
+    let _: ControlFlow<()> = event.visit(field, &mut |value| {
+        leaves(value, text, &mut count);
+        ControlFlow::Continue(())
     });
-    match found.as_slice() {
-        [] => None,
-        [only] if only == "-" || only.is_empty() => None,
-        several => Some(several.join(", ")),
+    let is_said = match (count, text.get(start..)) {
+        (0, _) => false,
+        (1, Some(only)) => !matches!(only, "" | "-"),
+        _ => true,
+    };
+    if !is_said {
+        text.truncate(before);
     }
+    is_said
 }
 
-fn leaves(value: Value<'_>, found: &mut Vec<String>) {
-    match value {
-        Value::Text(text) => found.push(text.to_owned()),
-        Value::Int(number) => found.push(number.to_string()),
-        Value::Uint(number) => found.push(number.to_string()),
-        Value::Float(number) => found.push(number.to_string()),
-        Value::Bool(truth) => found.push(truth.to_string()),
-        Value::Array(items) => items.iter().for_each(|item| leaves(*item, found)),
-        Value::Null | Value::Object(_) => {}
+/// Adds the values in `value`, with commas between all of the field, of which there were `count`.
+fn leaves(value: Value<'_>, text: &mut String, count: &mut usize) {
+    if let Value::Array(items) = value {
+        return items.iter().for_each(|item| leaves(*item, text, count));
     }
+    if matches!(value, Value::Null | Value::Object(_)) {
+        return;
+    }
+    if *count > 0 {
+        text.push_str(", ");
+    }
+    *count += 1;
+    let written = match value {
+        Value::Text(value) => text.write_str(value),
+        Value::Int(number) => write!(text, "{number}"),
+        Value::Uint(number) => write!(text, "{number}"),
+        Value::Float(number) => write!(text, "{number}"),
+        Value::Bool(truth) => write!(text, "{truth}"),
+        Value::Array(_) | Value::Null | Value::Object(_) => Ok(()),
+    };
+    written.expect("writing into memory cannot fail");
 }

@@ -1,6 +1,7 @@
 //! What all alerts of one rule share, encoded once per rule set: `kibana.alert.rule.*` but for the
 //! name (which `rule_name_override` may change) and the execution.
 
+use super::headers::one_line;
 use super::json::Json;
 use crate::rule::Rule;
 
@@ -25,6 +26,8 @@ pub(super) struct RulePart {
     pub(super) whole: Vec<u8>,
     /// Without the long texts: guide, setup, description and parameters.
     pub(super) reduced: Vec<u8>,
+    /// The rule's id, fit for a header.
+    pub(super) id_line: String,
 }
 
 impl RulePart {
@@ -34,7 +37,8 @@ impl RulePart {
         long(&mut whole, rule);
         let mut reduced = Json::default();
         short(&mut reduced, rule);
-        Self { whole: whole.into_bytes(), reduced: reduced.into_bytes() }
+        let id_line = one_line(rule.id.as_bytes(), usize::MAX);
+        Self { whole: whole.into_bytes(), reduced: reduced.into_bytes(), id_line }
     }
 }
 
@@ -94,7 +98,7 @@ fn long(json: &mut Json, rule: &Rule) {
     json.texts_member("index", &rule.index);
     for (name, value) in rule.extra.iter().filter(|(name, _)| !is_flat(name)) {
         if !WRITTEN.contains(&name.as_str()) {
-            json.key(name);
+            json.any_key(name);
             json.tree(value);
         }
     }

@@ -85,7 +85,9 @@ fn the_channel_needs_more_than_one_sign() {
     let check = |okta: serde_json::Value, channel: Option<&str>| {
         let arena = Arena::new();
         let json = json!({"okta": okta});
-        assert_eq!(Facts::default().channel(&event(&arena, &json)), channel, "{json}");
+        let (facts, event) = (Facts::default(), event(&arena, &json));
+        let actor_is_target = facts.actor_is_target(&event);
+        assert_eq!(facts.channel(&event, actor_is_target), channel, "{json}");
     };
     let other = json!([{"type": "User", "id": "2"}]);
     let agent = json!({"user_agent": {"raw_user_agent": "Okta-Integrations"}});

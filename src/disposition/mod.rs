@@ -24,7 +24,7 @@ pub mod decide;
 pub use decide::{Dispositions, HitContext};
 pub use exception::{ExceptionIndex, Exceptions};
 pub use limit::{Limit, Notice, WindowState};
-pub use repeat::{AlertId, RecentIds};
+pub use repeat::{AlertId, Hex, RecentIds};
 pub use suppression::{ClosedGroup, Draft, GroupKey, OpenGroup, Suppression, Term};
 
 /// What became of a hit. The names are the values of the metric label `disposition`.

@@ -7,9 +7,39 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AlertId(pub [u8; 32]);
 
+impl AlertId {
+    /// The id as it is printed, without an allocation.
+    #[must_use]
+    pub fn hex(&self) -> Hex {
+        let mut digits = [b'0'; 64];
+        let (pairs, _) = digits.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(self.0) {
+            *pair = [hex_digit(byte >> 4), hex_digit(byte & 0xf)];
+        }
+        Hex(digits)
+    }
+}
+
+/// The 64 lower-case hexadecimal digits of 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hex([u8; 64]);
+
+impl Hex {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hexadecimal digits are ASCII")
+    }
+}
+
+/// The digit of a number below 16.
+const fn hex_digit(number: u8) -> u8 {
+    if number < 10 { b'0' + number } else { b'a' - 10 + number }
+}
+
 impl fmt::Display for AlertId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        out.write_str(self.hex().as_str())
     }
 }
 impl fmt::Debug for AlertId {

@@ -185,6 +185,9 @@ pub fn decode<'s>(
 
 /// The text that `payload` is, as far as it is UTF-8, and what is wrong behind that.
 fn text_of(payload: &[u8]) -> (&str, Option<DecodeFault>) {
+    if let Ok(text) = simdutf8::basic::from_utf8(payload) {
+        return (text, None);
+    }
     match std::str::from_utf8(payload) {
         Ok(text) => (text, None),
         Err(fault) => {

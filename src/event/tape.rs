@@ -10,6 +10,7 @@ use bumpalo::collections::Vec as ArenaVec;
 use simd_json::tape::{Node, Tape};
 use simd_json::{Buffers, StaticNode};
 
+use super::tree::Dots;
 use super::value::{Member, Value};
 use super::{Arena, DecodeFault, tree};
 use crate::limits::{EVENT_DEPTH_MAX, SCRATCH_BYTES_KEPT_MAX};
@@ -90,16 +91,23 @@ impl<'s> Walk<'_, 's> {
     }
 
     fn object(&mut self, length: usize, depth: usize) -> Result<Value<'s>, DecodeFault> {
-        tree::depth_below(depth, "")?;
+        let below = tree::depth_below(depth, "")?;
         let mut members = ArenaVec::with_capacity_in(length, self.arena);
+        let mut dots = Dots::None;
         for _ in 0..length {
             let Some(Node::String(name)) = self.nodes.next() else {
                 return Err(DecodeFault::NotJson);
             };
-            let value = self.value(tree::depth_below(depth, name)?)?;
+            let below = if tree::has_dot(name) {
+                dots = Dots::Some;
+                tree::depth_below(depth, name)?
+            } else {
+                below
+            };
+            let value = self.value(below)?;
             members.push(Member { name, value });
         }
-        Ok(tree::object(self.arena, members))
+        Ok(tree::object_with(self.arena, members, dots))
     }
 }
 

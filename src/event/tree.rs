@@ -23,15 +23,45 @@ const MEMBERS_COMPARED_MAX: usize = 32;
 /// The depth at which the value of a member stands, where its object stands at `depth` (a
 /// document's own object at 1): each dot of the name opens one object more.
 pub(super) fn depth_below(depth: usize, name: &str) -> Result<usize, DecodeFault> {
-    let dots = name.bytes().filter(|byte| *byte == b'.').count();
+    let dots = if has_dot(name) { name.bytes().filter(|byte| *byte == b'.').count() } else { 0 };
     let containers = depth.saturating_add(dots);
     if containers > EVENT_DEPTH_MAX { Err(DecodeFault::TooDeep) } else { Ok(containers + 1) }
 }
 
+/// Whether there is a dot in `name`, asked of eight bytes at once.
+pub(super) fn has_dot(name: &str) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    // A byte that is zero is the lowest one from which the subtraction borrows.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7) != 0;
+    let within = |word: &[u8; 8]| zero(u64::from_ne_bytes(*word) ^ (ONES * u64::from(b'.')));
+    let (words, rest) = name.as_bytes().as_chunks::<8>();
+    match name.as_bytes().last_chunk::<8>() {
+        Some(last) => words.iter().any(within) || within(last),
+        None => rest.contains(&b'.'),
+    }
+}
+
+/// Whether names of an object have dots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dots {
+    None,
+    Some,
+}
+
 /// The object that has these members, whatever their names are.
 pub(super) fn object<'s>(arena: &'s Arena, members: ArenaVec<'s, Member<'s>>) -> Value<'s> {
+    let has_dots = members.iter().any(|member| has_dot(member.name));
+    object_with(arena, members, if has_dots { Dots::Some } else { Dots::None })
+}
+
+/// The same, where it is known whether names have `dots`.
+pub(super) fn object_with<'s>(
+    arena: &'s Arena,
+    members: ArenaVec<'s, Member<'s>>,
+    dots: Dots,
+) -> Value<'s> {
     let members: &'s [Member<'s>] = members.into_bump_slice();
-    if is_canonical(arena, members) {
+    if dots == Dots::None && is_unique(arena, members) {
         return Value::Object(members);
     }
     let entries = members.iter().map(|member| Entry::of(member.name, member.value));
@@ -39,10 +69,8 @@ pub(super) fn object<'s>(arena: &'s Arena, members: ArenaVec<'s, Member<'s>>) ->
     Value::Object(merge(arena, entries))
 }
 
-fn is_canonical(arena: &Arena, members: &[Member<'_>]) -> bool {
-    if members.iter().any(|member| member.name.contains('.')) {
-        return false;
-    }
+/// Whether every name occurs once.
+fn is_unique(arena: &Arena, members: &[Member<'_>]) -> bool {
     if members.len() > MEMBERS_COMPARED_MAX {
         let names = members.iter().map(|member| member.name);
         let mut names: ArenaVec<'_, &str> = names.collect_in(arena);

@@ -100,16 +100,19 @@ fn pairs<'s>(arena: &'s Arena, text: &'s str) -> Option<Value<'s>> {
     (!members.is_empty()).then(|| tree::object(arena, members))
 }
 
-/// How far a value goes: up to the `, ` before the next name, or to the end.
+/// How far a value goes: up to the `, ` before the next name, or to the end. The first piece is the
+/// value's own, whatever is in it.
 fn value_length(text: &str) -> usize {
-    let mut end = 0;
-    for (index, piece) in text.split(", ").enumerate() {
-        if index > 0 && piece.contains('=') {
-            return end;
+    let bytes = text.as_bytes();
+    let mut comma = None;
+    for (at, byte) in bytes.iter().enumerate() {
+        match (byte, comma) {
+            (b',', _) if bytes.get(at + 1) == Some(&b' ') => comma = Some(at),
+            (b'=', Some(comma)) => return comma,
+            _ => {}
         }
-        end += piece.len() + if index > 0 { 2 } else { 0 };
     }
-    text.len()
+    bytes.len()
 }
 
 /// The names of the behaviours that were found.
