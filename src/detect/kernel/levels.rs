@@ -154,18 +154,8 @@ macro_rules! pass {
                 return Found::Candidate;
             }
             if $ENVELOPE {
-                let inside = if is_special {
-                    let place = (payload, at);
-                    let Some(inside) = block.carefully(kernel, place, 0, (&mut rare, state.inside))
-                    else {
-                        return Found::Candidate;
-                    };
-                    inside
-                } else {
-                    <$Block>::prefix_xor(block.eq(b'"')) ^ state.inside
-                };
-                let (opened, closed) = block.brackets();
-                state.block(inside, opened, closed);
+                let place = (payload, at);
+                envelope!($Block, kernel, place, (state, rare), (block, 0, is_special));
             }
             at += BLOCK;
         }
@@ -202,16 +192,31 @@ macro_rules! pass {
         // Of the last block, the bytes that it shares with the one before were seen.
         for (block, at, seen) in [(block, at, 0), (last, at + BLOCK, at + BLOCK - end)] {
             if seen < BLOCK {
+                let special = <$Block>::or_special(<$Block>::none(), block);
+                let is_special = <$Block>::is_any(special) || rare.is_pending();
                 let place = (payload, at);
-                let Some(inside) = block.carefully(kernel, place, seen, (&mut rare, state.inside))
-                else {
-                    return Found::Candidate;
-                };
-                let (opened, closed) = block.brackets();
-                state.block(inside, opened >> seen, closed >> seen);
+                envelope!($Block, kernel, place, (state, rare), (block, seen, is_special));
             }
         }
         state.verdict(&rare)
+    }};
+}
+
+/// The envelope of one block, whose lowest `$seen` bytes were looked at with the block before. Leaves
+/// the function that it stands in where an escape makes a candidate.
+macro_rules! envelope {
+    ($Block:ty, $kernel:expr, $place:expr, ($state:expr, $rare:expr), ($block:expr, $seen:expr, $is_special:expr)) => {{
+        let inside = if $is_special {
+            let carried = (&mut $rare, $state.inside);
+            let Some(inside) = $block.carefully($kernel, $place, $seen, carried) else {
+                return Found::Candidate;
+            };
+            inside
+        } else {
+            <$Block>::prefix_xor($block.eq(b'"') >> $seen) ^ $state.inside
+        };
+        let (opened, closed) = $block.brackets();
+        $state.block(inside, opened >> $seen, closed >> $seen);
     }};
 }
 
