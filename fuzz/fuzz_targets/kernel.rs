@@ -142,7 +142,11 @@ fn judge(case: &Case) {
         }
         match found[1] {
             Found::Clean => assert!(is_whole && payload.is_ascii(), "not whole: {}", said()),
-            Found::Encoded => assert!(is_whole && !payload.is_ascii(), "not whole: {}", said()),
+            Found::Encoded { from, to } => {
+                let (before, after) = (payload.get(..from), payload.get(to.min(payload.len())..));
+                let is_bounded = [before, after].iter().flatten().all(|part| part.is_ascii());
+                assert!(is_whole && !payload.is_ascii() && is_bounded, "not whole: {}", said());
+            }
             Found::Candidate | Found::Suspect => {}
         }
     }

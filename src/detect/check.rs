@@ -60,10 +60,10 @@ pub(super) fn ends(payload: &[u8]) -> Result<(), DecodeFault> {
     }
 }
 
-/// The same, and that `payload` is UTF-8: what is left where the kernel found bytes beyond ASCII in
-/// an envelope that is whole.
-pub(super) fn encoded(payload: &[u8]) -> Result<(), DecodeFault> {
-    utf8(payload)?;
+/// The same, and that `payload` is UTF-8 between `from` and `to`, outside of which it is ASCII: what
+/// is left where the kernel found bytes beyond ASCII in an envelope that is whole.
+pub(super) fn encoded(payload: &[u8], from: usize, to: usize) -> Result<(), DecodeFault> {
+    utf8(payload.get(from..to.min(payload.len())).unwrap_or(payload))?;
     ends(payload)
 }
 

@@ -120,10 +120,8 @@ impl Detector {
             (Found::Candidate, _) => return Look::Candidate,
             (_, Validate::Candidates) => Ok(()),
             (Found::Clean, Validate::Envelope) => check::ends(payload),
-            (Found::Encoded, Validate::Envelope) => check::encoded(payload),
-            (Found::Clean | Found::Encoded | Found::Suspect, validate) => {
-                check::check(payload, validate)
-            }
+            (Found::Encoded { from, to }, Validate::Envelope) => check::encoded(payload, from, to),
+            (_, validate) => check::check(payload, validate),
         };
         if checked.is_ok() { Look::Over(Outcome::Clean) } else { Look::Refused }
     }

@@ -45,8 +45,14 @@ pub enum Found {
     Candidate,
     /// No rule can hold, and the envelope is whole (where it was asked for).
     Clean,
-    /// No rule can hold, and the envelope is whole if the payload is UTF-8.
-    Encoded,
+    /// No rule can hold, and the envelope is whole if the payload is UTF-8: outside of these places,
+    /// which begin and end in ASCII or with the payload, it is ASCII. `to` may lie behind the end.
+    Encoded {
+        /// Where the bytes beyond ASCII begin, at the earliest.
+        from: usize,
+        /// Where they end, at the latest.
+        to: usize,
+    },
     /// No rule can hold; the exact check has to look at the payload.
     Suspect,
 }

@@ -26,8 +26,9 @@ pub(super) struct Rare {
     escaped: u64,
     /// Bytes that must not stand where they stand.
     bad: u64,
-    /// Bytes above ASCII.
-    high: u64,
+    /// From the first block with bytes above ASCII to the end of the last one, in the text; empty
+    /// where there is none.
+    high: (usize, usize),
 }
 
 /// The masks of a block that the careful look needs; bit 0 is the first byte that was not seen yet.
@@ -60,15 +61,15 @@ impl State {
         let is_balanced = self.depth == 0 && self.deepest <= limits::EVENT_DEPTH_MAX as u64;
         match (is_balanced && self.inside == 0 && rare.bad == 0, rare.high) {
             (false, _) => Found::Suspect,
-            (true, 0) => Found::Clean,
-            (true, _) => Found::Encoded,
+            (true, (_, 0)) => Found::Clean,
+            (true, (from, to)) => Found::Encoded { from, to },
         }
     }
 }
 
 impl Rare {
     pub(super) const fn new() -> Self {
-        Self { slash: 0, escaped: 0, bad: 0, high: 0 }
+        Self { slash: 0, escaped: 0, bad: 0, high: (0, 0) }
     }
 
     /// Whether the block before ended with a backslash: the next one needs a careful look.
@@ -82,13 +83,16 @@ impl Rare {
         us & (slashes << 1 | self.slash)
     }
 
-    /// Takes in a block, and says which of its bytes stand in strings; `before` is all ones where
-    /// the block before ended in one.
-    pub(super) fn inside(&mut self, masks: Masks, before: u64) -> u64 {
+    /// Takes in the block from byte `at` to byte `end`, and says which of its bytes stand in strings;
+    /// `before` is all ones where the block before ended in one.
+    pub(super) fn inside(&mut self, masks: Masks, (at, end): (usize, usize), before: u64) -> u64 {
         let quotes = masks.quotes & !self.escapes(masks.slashes);
         self.slash = masks.slashes >> 63;
         let inside = prefix_xor(quotes) ^ before;
-        self.high |= masks.high;
+        if masks.high != 0 {
+            let begin = if self.high.1 == 0 { at } else { self.high.0 };
+            self.high = (begin, end);
+        }
         self.bad |= masks.high & !inside;
         self.bad |= masks.below_space & (inside | !masks.spaces);
         inside
@@ -133,7 +137,7 @@ macro_rules! carefully {
                 below_space: self.below_space() >> seen,
                 high: self.high() >> seen,
             };
-            Some(rare.inside(masks, before))
+            Some(rare.inside(masks, (at, at + BLOCK - seen), before))
         }
     };
 }

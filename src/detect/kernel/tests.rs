@@ -18,6 +18,16 @@ fn naive_filter(literals: &[&[u8]], hides: impl Fn(u8) -> bool, payload: &[u8]) 
     literals.iter().any(has) || payload.windows(6).any(hiding)
 }
 
+/// The blocks that hold bytes beyond ASCII, from the first to the last; of the last block of the
+/// payload, which may be looked at on its own, the end may lie further on.
+fn encoded(payload: &[u8]) -> Found {
+    let places = || payload.iter().enumerate().filter(|(_, byte)| !byte.is_ascii());
+    let first = places().next().map_or(0, |(at, _)| at);
+    let last = places().last().map_or(0, |(at, _)| at);
+    let to = (last / 64 * 64 + 64).min(payload.len().max(128));
+    Found::Encoded { from: first / 64 * 64, to }
+}
+
 /// The naive envelope, byte by byte; depth is looked at at the end of each block of 64.
 fn naive_envelope(payload: &[u8]) -> Found {
     let (mut inside, mut escaped, mut depth) = (false, false, 0_i64);
@@ -46,7 +56,7 @@ fn naive_envelope(payload: &[u8]) -> Found {
     }
     match !inside && depth == 0 {
         true if payload.is_ascii() => Found::Clean,
-        true => Found::Encoded,
+        true => encoded(payload),
         false => Found::Suspect,
     }
 }
