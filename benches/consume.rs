@@ -69,7 +69,7 @@ fn main() {
             number(&arguments, "--events", 0),
         );
     }
-    let events = number(&arguments, "--events", 600_000);
+    let events = number(&arguments, "--events", 1_200_000);
     let runs = usize::try_from(number(&arguments, "--runs", 7)).expect("a small number");
     if let Some(missing) = java::what_is_missing() {
         println!("{missing}");

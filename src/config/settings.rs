@@ -284,7 +284,7 @@ impl Default for OutputSettings {
             key_field: None,
             pass_headers: Vec::new(),
             include_original: false,
-            compression: "lz4".to_owned(),
+            compression: "none".to_owned(),
             linger_ms: 1,
             create_topics: false,
             create_partitions: -1,

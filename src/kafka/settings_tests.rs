@@ -149,7 +149,7 @@ fn outputs_are_confirmed_by_all_replicas_and_keyed_as_java_does() {
         ("enable.idempotence", "true"),
         ("acks", "all"),
         ("partitioner", "murmur2_random"),
-        ("compression.type", "lz4"),
+        ("compression.type", "none"),
         ("linger.ms", "1"),
         ("message.timeout.ms", "300000"),
         ("queue.buffering.max.kbytes", "66560"),

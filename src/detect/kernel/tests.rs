@@ -23,7 +23,7 @@ fn naive_filter(literals: &[&[u8]], hides: impl Fn(u8) -> bool, payload: &[u8]) 
 fn encoded(payload: &[u8]) -> Found {
     let places = || payload.iter().enumerate().filter(|(_, byte)| !byte.is_ascii());
     let first = places().next().map_or(0, |(at, _)| at);
-    let last = places().last().map_or(0, |(at, _)| at);
+    let last = places().next_back().map_or(0, |(at, _)| at);
     let to = (last / 64 * 64 + 64).min(payload.len().max(128));
     Found::Encoded { from: first / 64 * 64, to }
 }

@@ -4,7 +4,7 @@ use super::{KafkaWorker, Stage};
 use crate::alert::Stage as Failing;
 use crate::disposition::{Disposition, Exceptions};
 use crate::event::{DecodeFault, Shape, SkipReason};
-use crate::pipeline::tally::{RebalanceKind, TopicTally};
+use crate::pipeline::tally::{DeliveredAlert, RebalanceKind, TopicTally};
 use crate::pipeline::{Judge, Tally};
 use crate::record::Timestamp;
 use crate::rule::{Rule, RuleSet};
@@ -53,7 +53,7 @@ fn rule_info(rule: &Rule) -> RuleInfo {
     }
 }
 
-/// Adds what was counted since the tally was cleared last.
+/// Adds what was counted since the tally was cleared last, but for [`alerts`].
 pub(super) fn counts(metrics: &Metrics, tally: &Tally, judge: &Judge, now: Timestamp) {
     rebalances(metrics, tally);
     tally.topics.iter().for_each(|topic| records(metrics, topic));
@@ -79,7 +79,6 @@ pub(super) fn counts(metrics: &Metrics, tally: &Tally, judge: &Judge, now: Times
     }
     tally.exceptions.iter().for_each(|exception| metrics.excepted(exception, 1));
     metrics.suppression_groups(judge.open_groups());
-    alerts(metrics, tally, now);
     metrics.commits(tally.commits);
     metrics.commit_failures(tally.commit_failures.len() as u64);
     for reason in &tally.commit_failures {
@@ -119,9 +118,10 @@ fn records(metrics: &Metrics, topic: &TopicTally) {
     }
 }
 
-fn alerts(metrics: &Metrics, tally: &Tally, now: Timestamp) {
+/// Adds alerts that were delivered just `now`.
+pub(super) fn alerts(metrics: &Metrics, delivered: &[DeliveredAlert], now: Timestamp) {
     let age = |time: Timestamp| now.as_millis().saturating_sub(time.as_millis());
-    for alert in &tally.delivered {
+    for alert in delivered {
         if let Some(rule) = alert.rule() {
             metrics.alerts_delivered(&rule.id, rule.severity.name(), 1);
         }

@@ -9,7 +9,7 @@ use super::coverage::Books;
 use super::reload::Exchange;
 use super::{KafkaWorker, report};
 use crate::clock::Clock;
-use crate::pipeline::{Ending, Judge, Step, Tally};
+use crate::pipeline::{Ending, Judge, Step};
 use crate::telemetry::{Health, Metrics};
 
 /// How often counts are published when nothing asks for it earlier: a scraper comes every few
@@ -60,11 +60,6 @@ impl Totals {
     pub fn dead_letters(&self) -> u64 {
         self.dead_letters.load(Ordering::Relaxed)
     }
-
-    fn add(&self, tally: &Tally) {
-        self.alerts.fetch_add(tally.delivered.len() as u64, Ordering::Relaxed);
-        self.dead_letters.fetch_add(tally.dead_letters_all(), Ordering::Relaxed);
-    }
 }
 
 /// Works until told to stop, or until it cannot go on; tells how that ended, then closes the
@@ -98,18 +93,21 @@ fn steps(worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
         }
         worker.set_wall(clock.wall());
         if let Some(judge) = shift.exchange.newer(&mut generation) {
-            publisher.publish(&mut worker, shift, Due::Now);
+            publisher.publish(&mut worker, shift, clock.monotonic());
             publisher.judge = Arc::clone(&judge);
             worker.set_judge(judge);
             let sha256 = publisher.judge.rules().sha256();
             tracing::info!(worker = shift.index, sha256, "the worker judges by the new rules");
         }
-        let step = worker.step(clock.monotonic());
+        let now = clock.monotonic();
+        let step = worker.step(now);
         if let Step::Went(taken) = step {
             shift.totals.records.fetch_add(taken as u64, Ordering::Relaxed);
         }
-        let over = matches!(step, Step::Ended(_));
-        publisher.publish(&mut worker, shift, if over { Due::Now } else { Due::InTime });
+        publisher.delivered(&mut worker, shift);
+        if publisher.is_due(&mut worker, now) || matches!(step, Step::Ended(_)) {
+            publisher.publish(&mut worker, shift, now);
+        }
         if let Step::Ended(ending) = step {
             if let Some(books) = &shift.books {
                 books.leave(&worker.last_documents());
@@ -117,13 +115,6 @@ fn steps(worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
             return (worker, ending);
         }
     }
-}
-
-/// Whether counts are published whatever the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
-    Now,
-    InTime,
 }
 
 struct Publisher {
@@ -139,19 +130,30 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn publish(&mut self, worker: &mut KafkaWorker, shift: &Shift, due: Due) {
-        let now = shift.clock.monotonic();
-        let tally = worker.tally();
-        // How late an alert was is known only at once; partitions come before what is said of them.
-        let hurry = !tally.delivered.is_empty() || !tally.rebalances.is_empty();
-        if due == Due::InTime && !hurry && now < self.published + PUBLISH_EVERY {
-            return;
+    /// Publishes the alerts that were delivered: how late one was is known only at once.
+    fn delivered(&mut self, worker: &mut KafkaWorker, shift: &Shift) {
+        let delivered = &mut worker.tally().delivered;
+        if !delivered.is_empty() {
+            report::alerts(&shift.metrics, delivered, shift.clock.wall());
+            shift.totals.alerts.fetch_add(delivered.len() as u64, Ordering::Relaxed);
+            delivered.clear();
         }
+    }
+
+    /// Whether it is time for the rest; partitions come before what is said of them.
+    fn is_due(&self, worker: &mut KafkaWorker, now: Duration) -> bool {
+        now >= self.published + PUBLISH_EVERY || !worker.tally().rebalances.is_empty()
+    }
+
+    /// Publishes everything that was counted.
+    fn publish(&mut self, worker: &mut KafkaWorker, shift: &Shift, now: Duration) {
+        self.delivered(worker, shift);
+        let tally = worker.tally();
         self.published = now;
         // What a rebalance has ended is said at once: another member goes on from there.
         let is_rebalanced = !tally.rebalances.is_empty();
         report::counts(&shift.metrics, tally, &self.judge, shift.clock.wall());
-        shift.totals.add(tally);
+        shift.totals.dead_letters.fetch_add(tally.dead_letters_all(), Ordering::Relaxed);
         tally.clear();
         let resets = worker.source().offset_resets();
         shift.metrics.offset_resets(resets - std::mem::replace(&mut self.resets, resets));
