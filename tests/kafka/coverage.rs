@@ -303,3 +303,35 @@ pub fn refused_ledger(broker: &Broker) -> Result<String, String> {
     expect("complete", &found, &json!([true, 5_000, 0]))?;
     Ok("5,000 records committed while the ledger was refused; nothing of it is missing".to_owned())
 }
+
+/// The ledger in a file, which survives a restart of the stage; while it is empty, everything is a
+/// gap.
+pub fn in_a_file(broker: &Broker) -> Result<String, String> {
+    let name = "covered-in-a-file";
+    let brokers = broker.plaintext();
+    let folder = broker.folder_for(name)?;
+    let mut setup = Setup::named(name, &brokers);
+    setup.more = "[coverage]\nfile = \"ledger.ndjson\"\n".to_owned();
+    setup.create_topics(&brokers, 2)?;
+    let generate = |seed: &str| {
+        let arguments = ["--count", "2000", "--hits-permille", "5", "--seed", seed];
+        stage::finish(stage::generate(&brokers, name, &arguments)?)
+    };
+    generate("1")?;
+    // This leaves the configuration there; nothing is read before the group has been joined.
+    stage::spawn(&folder, "stage", &setup)?.kill()?;
+    std::fs::write(folder.join("ledger.ndjson"), "").map_err(text)?;
+    let (answer, code) = coverage(&folder, "stage")?;
+    let missing: u64 = gaps(&answer).iter().filter_map(|gap| gap[2].as_u64()).sum();
+    expect("nobody has read", &json!([missing, code]), &json!([2_000, 1]))?;
+    for seed in ["2", "3"] {
+        let stage = stage::start(&folder, "stage", &setup)?;
+        generate(seed)?;
+        history::wait_for_end(&brokers, name, name, MINUTE)?;
+        stage.stop()?;
+    }
+    let (answer, code) = coverage(&folder, "stage")?;
+    let found = json!([answer["complete"], answer["judged"], code]);
+    expect("complete", &found, &json!([true, 6_000, 0]))?;
+    Ok("2,000 records unread: 2,000 not assigned; 6,000 read by two starts: no gap".to_owned())
+}
