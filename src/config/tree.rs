@@ -134,7 +134,7 @@ impl Layer<'_> {
         match (&self.origin, self.text) {
             (Origin::File { path, .. }, Some(text)) => {
                 let before = text.as_bytes().get(..offset).unwrap_or_default();
-                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+                let line = 1 + memchr::memchr_iter(b'\n', before).count();
                 Origin::File { path: path.clone(), line }
             }
             (origin, _) => origin.clone(),
