@@ -14,6 +14,7 @@ mod demo;
 mod dispositions;
 mod docs;
 mod elastic;
+mod hostile;
 mod house;
 #[cfg(feature = "kafka")]
 mod kafka_embedded;

@@ -133,6 +133,13 @@ mod topic {
     /// How long the last events may take to be delivered.
     const FLUSH: Duration = Duration::from_secs(60);
 
+    /// Why the cluster did not answer, in words.
+    fn unreached(brokers: &str, fault: &KafkaError) -> String {
+        let code = fault.rdkafka_error_code();
+        let why = code.map_or_else(|| fault.to_string(), |code| code.to_string());
+        format!("reach a broker at {brokers} within 10 s: {why}; check --brokers and the network")
+    }
+
     pub(super) fn publish(
         arguments: &GenerateArguments,
         options: Options,
@@ -144,7 +151,7 @@ mod topic {
         let about = producer
             .client()
             .fetch_metadata(Some(topic), Duration::from_secs(10))
-            .map_err(|fault| unavailable(format!("reach a broker at {brokers}: {fault}")))?;
+            .map_err(|fault| unavailable(unreached(brokers, &fault)))?;
         if about
             .topics()
             .iter()

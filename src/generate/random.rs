@@ -28,7 +28,9 @@ const WORD: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 impl Random {
     /// The stream of one event: depends on the seed and the event's number only.
     pub(super) fn of_event(seed: u64, number: u64) -> Self {
-        Self { state: mix(seed.wrapping_add(GAMMA)).wrapping_add(mix(number ^ GAMMA)) }
+        // Mixed twice: a sum of two mixed halves would be the same for (seed, number) pairs that
+        // are each other's mirror, and neighbouring seeds would share an event.
+        Self { state: mix(mix(seed.wrapping_add(GAMMA)) ^ number) }
     }
 
     pub(super) fn next(&mut self) -> u64 {

@@ -69,6 +69,16 @@ fn ids_are_distinct() {
 }
 
 #[test]
+fn neighbouring_seeds_share_no_id() {
+    let mut ids = std::collections::BTreeSet::new();
+    for seed in 0..40 {
+        let options = Options { seed, ..Options::default() };
+        ids.extend((0..200).map(|number| options.uuid(number)));
+    }
+    assert_eq!(ids.len(), 40 * 200);
+}
+
+#[test]
 fn raw_events_are_as_large_and_as_varied_as_real_ones() {
     let made = events(&Options::default(), 5000);
     let mean = made.iter().map(|(_, event)| event.len()).sum::<usize>() / made.len();

@@ -19,8 +19,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 pub const NUMBER: &str = "number";
 /// The header with what is expected: [`CLEAN`], [`ALERT`], or the reason of a dead letter.
 pub const EXPECTED: &str = "expected";
-pub const CLEAN: &str = "clean";
-pub const ALERT: &str = "alert";
+pub use crate::malformed_records::{ALERT, CLEAN};
 
 /// What is fed.
 #[derive(Clone, Debug)]

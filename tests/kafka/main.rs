@@ -27,6 +27,8 @@ mod grants;
 mod history;
 mod java;
 mod main_job;
+#[path = "../support/malformed.rs"]
+mod malformed_records;
 mod node;
 mod proxy;
 mod secrets;

@@ -1,5 +1,6 @@
 //! What several test modules share.
 
+pub mod malformed;
 pub mod okta;
 pub mod program;
 pub mod source;
