@@ -176,6 +176,7 @@ fn drop_records(brokers: &str, topic: &str, group: &str, events: u64) {
         cluster: settings.kafka.clone(),
         topics: settings.input.topics.clone(),
         start: settings.input.start,
+        guarantee: settings.delivery.guarantee,
     };
     let mut source = KafkaSource::open(options, clock).expect("these settings are valid");
     let mut seen = 0;

@@ -139,3 +139,11 @@ pub const LEDGER_FILE_HOURS_MAX: i64 = 31 * 24;
 /// Bytes that are added to a file of the ledger before it is written anew: twelve partitions add
 /// some 5 MB a day, nearly all of it replaced by what came later.
 pub const LEDGER_FILE_BYTES_GROWN: u64 = 16 << 20;
+
+/// How long records are not taken for a transaction's sake before the source is paused: a pause
+/// throws away what was fetched ahead, and a commit takes a few milliseconds.
+pub const TRANSACTION_HELD_UNPAUSED: Duration = Duration::from_millis(50);
+
+/// A producer that was shut out is replaced once in this time; if it is shut out again, somebody
+/// else uses its transactional id, and the two would shut each other out for ever.
+pub const PRODUCER_REPLACED_MIN: Duration = Duration::from_secs(60);

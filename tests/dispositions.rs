@@ -27,6 +27,7 @@ const OPTIONS: WorkerOptions = WorkerOptions {
         shutdown_drain: Duration::from_secs(20),
         commit_interval: Duration::from_secs(1),
         delivery_timeout: Duration::from_secs(300),
+        transactions: None,
     },
     records_max: 16,
     idle_wait: Duration::ZERO,

@@ -14,6 +14,7 @@ mod demo;
 mod dispositions;
 mod docs;
 mod elastic;
+mod exactly_once;
 mod hostile;
 mod house;
 #[cfg(feature = "kafka")]

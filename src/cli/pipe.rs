@@ -14,6 +14,7 @@ use super::terminal::{self, Paint};
 use super::{configuration, exceptions, rules, version};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
+use crate::config::settings::Guarantee;
 use crate::disposition::Disposition;
 use crate::pipeline::{
     DeadLetterForm, Ending, Step, Tally, Worker, WorkerOptions,
@@ -21,6 +22,10 @@ use crate::pipeline::{
 };
 use crate::sink::lines::{Flush, LinesFault, LinesOutput, LinesSink};
 use crate::source::lines::{LinesInput, LinesSource, Terminator};
+
+/// Why the configuration of a stage with exactly-once is refused here.
+const NO_TRANSACTIONS: &str = "delivery.guarantee is \"exactly-once\", which needs Kafka on both \
+     sides: lines have no transactions; add --set delivery.guarantee=at-least-once";
 
 /// Most records between two looks at the tally.
 const RECORDS_PER_STEP: usize = 4096;
@@ -31,6 +36,9 @@ const RECORDS_PER_STEP: usize = 4096;
 /// Configuration (3), rules (2), a file that cannot be read or written (4).
 pub fn run(arguments: &PipeArguments, shared: &Shared) -> Result<Exit, Failure> {
     let mut settings = configuration::load_offline(shared)?.settings;
+    if settings.delivery.guarantee == Guarantee::ExactlyOnce {
+        return Err(Failure::new(Exit::Configuration, NO_TRANSACTIONS));
+    }
     // The targets of the configuration are topics. Lines have none: what is over a limit stays
     // among the alerts, marked, and what an exception hides goes to a file or nowhere.
     settings.output.overflow = None;
@@ -91,6 +99,7 @@ fn ended(ending: &Ending, written: Result<(), LinesFault>) -> Result<Output, Fai
         (Ok(()), Ending::Undelivered(outputs)) => {
             Err(unavailable(format!("{outputs} outputs could not be written")))
         }
+        (Ok(()), Ending::Uncommitted) => Err(unavailable("nothing was committed".to_owned())),
         (Ok(()), Ending::Exhausted | Ending::Stopped) => Ok(Output::Open),
     }
 }

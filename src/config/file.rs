@@ -112,7 +112,7 @@ pub struct InputTable {
     pub topics: Option<Vec<String>>,
     /// The consumer group.
     pub group: Option<String>,
-    /// The group protocol: classic (cooperative-sticky) or consumer (KIP-848).
+    /// The group protocol: classic or consumer (KIP-848).
     pub protocol: Option<GroupProtocol>,
     /// Static membership: worker i of this instance is `<instance_id>-<i>`.
     pub instance_id: Option<String>,
@@ -200,6 +200,14 @@ pub struct DeliveryTable {
     pub in_flight_max: Option<i64>,
     /// How long the delivery of one output is tried, in ms.
     pub message_timeout_ms: Option<i64>,
+    /// With exactly-once: how often a transaction is committed, in ms.
+    pub transaction_interval_ms: Option<i64>,
+    /// With exactly-once: records of one worker at which its transaction is committed earlier.
+    pub transaction_records_max: Option<i64>,
+    /// With exactly-once: when the broker gives up on a transaction that nobody ends, in ms.
+    pub transaction_timeout_ms: Option<i64>,
+    /// With exactly-once: what the transactional ids begin with.
+    pub transactional_id_prefix: Option<String>,
 }
 
 /// The ledger of coverage: which records were finished, and which were not.

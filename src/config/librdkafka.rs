@@ -107,7 +107,7 @@ const OWN: &[(&str, &str)] = &[
     ("message.max.bytes", "what is too large is the broker's to say"),
     ("message.send.max.retries", "use delivery.message_timeout_ms, which bounds retries"),
     ("retries", "use delivery.message_timeout_ms, which bounds retries"),
-    ("partition.assignment.strategy", "use input.protocol"),
+    ("partition.assignment.strategy", "it follows from input.protocol and delivery.guarantee"),
     ("partitioner", "keys go where Java clients would put them"),
     ("queue.buffering.max.kbytes", "use delivery.in_flight_max, which bounds the queue"),
     ("queue.buffering.max.messages", "use delivery.in_flight_max, which bounds the queue"),
@@ -125,7 +125,8 @@ const OWN: &[(&str, &str)] = &[
     ("ssl.key.password", "use kafka.tls.key_password, which names where the secret is"),
     ("ssl.key.pem", "use kafka.tls.key_file"),
     ("statistics.interval.ms", "lag and queue lengths come from it"),
-    ("transactional.id", "transactions are not the stage's to configure here"),
+    ("transaction.timeout.ms", "use delivery.transaction_timeout_ms"),
+    ("transactional.id", "use delivery.transactional_id_prefix and input.instance_id"),
 ];
 
 /// … and those that would undo its safety.

@@ -18,6 +18,7 @@ pub mod expression;
 pub mod librdkafka;
 mod cluster;
 mod coverage;
+mod delivery;
 pub mod validate;
 pub mod show;
 pub mod settings;

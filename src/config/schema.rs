@@ -280,7 +280,7 @@ mod tests {
             |names: &[&str]| Shape::Choice(names.iter().map(|name| (*name).to_owned()).collect());
         assert_eq!(at("input.validate"), choice(&["candidates", "envelope", "full"]));
         assert_eq!(at("log.level"), choice(&["error", "warn", "info", "debug"]));
-        assert_eq!(at("delivery.guarantee"), choice(&["at-least-once"]));
+        assert_eq!(at("delivery.guarantee"), choice(&["at-least-once", "exactly-once"]));
     }
 
     #[test]

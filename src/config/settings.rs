@@ -195,7 +195,7 @@ pub struct TopicSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupProtocol {
-    /// The classic protocol, cooperative-sticky.
+    /// The classic protocol: cooperative-sticky, and eager with exactly-once.
     #[default]
     Classic,
     /// KIP-848.
@@ -307,7 +307,7 @@ pub enum OnBudget {
 /// `[delivery]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeliverySettings {
-    /// The guarantee. (Exactly-once comes with a later version.)
+    /// The guarantee.
     pub guarantee: Guarantee,
     /// How often watermarks are committed, in ms.
     pub commit_interval_ms: u32,
@@ -319,6 +319,14 @@ pub struct DeliverySettings {
     pub in_flight_max: usize,
     /// How long a delivery is tried, in ms.
     pub message_timeout_ms: u32,
+    /// How often a transaction is committed, in ms.
+    pub transaction_interval_ms: u32,
+    /// Records of one worker at which its transaction is committed earlier.
+    pub transaction_records_max: u32,
+    /// When the broker gives up on a transaction that nobody ends, in ms.
+    pub transaction_timeout_ms: u32,
+    /// What transactional ids begin with; the group, the instance and the worker follow.
+    pub transactional_id_prefix: String,
 }
 
 impl Default for DeliverySettings {
@@ -330,6 +338,10 @@ impl Default for DeliverySettings {
             shutdown_drain_ms: 20_000,
             in_flight_max: 10_000,
             message_timeout_ms: 300_000,
+            transaction_interval_ms: 1_000,
+            transaction_records_max: 1_000_000,
+            transaction_timeout_ms: 60_000,
+            transactional_id_prefix: "ouzel".to_owned(),
         }
     }
 }
@@ -341,6 +353,8 @@ pub enum Guarantee {
     /// Every record judged; repeats carry the same alert id.
     #[default]
     AtLeastOnce,
+    /// Outputs and offsets in one transaction of the broker.
+    ExactlyOnce,
 }
 
 /// `[coverage]`.

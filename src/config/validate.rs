@@ -9,17 +9,17 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::cluster;
+use super::delivery;
 use super::expression;
 use super::file::{
-    DeliveryTable, File, FilePath, HttpTable, InputTable, LogTable, OutputTable, RuleTable,
-    TopicTable,
+    File, FilePath, HttpTable, InputTable, LogTable, OutputTable, RuleTable, TopicTable,
 };
 use super::origin::{Fault, KeyPath};
 use super::schema::nearest;
 use super::secret::Surroundings;
 use super::settings::{
-    DeliverySettings, GroupProtocol, HttpSettings, InputSettings, LogSettings, OutputSettings,
-    RuleOverride, Settings, Start, TopicSettings,
+    GroupProtocol, HttpSettings, InputSettings, LogSettings, OutputSettings, RuleOverride,
+    Settings, Start, TopicSettings,
 };
 use super::tree::Tree;
 use crate::limits;
@@ -128,7 +128,7 @@ impl Check<'_> {
                 .iter()
                 .map(|(field, name)| (field.clone(), name.name().to_owned()))
                 .collect(),
-            delivery: self.delivery(&file.delivery, defaults.delivery),
+            delivery: delivery::settings(self, file, &input),
             http: self.http(&file.http, defaults.http),
             log: self.log(&file.log, defaults.log),
             kafka,
@@ -378,42 +378,6 @@ impl Check<'_> {
             }
         }
         names
-    }
-
-    fn delivery(&mut self, table: &DeliveryTable, defaults: DeliverySettings) -> DeliverySettings {
-        DeliverySettings {
-            guarantee: table.guarantee.unwrap_or_default(),
-            commit_interval_ms: self.number(
-                "delivery.commit_interval_ms",
-                table.commit_interval_ms,
-                defaults.commit_interval_ms,
-                10..=600_000,
-            ),
-            revoke_drain_ms: self.number(
-                "delivery.revoke_drain_ms",
-                table.revoke_drain_ms,
-                defaults.revoke_drain_ms,
-                0..=limits::REVOKE_DRAIN_MS_MAX,
-            ),
-            shutdown_drain_ms: self.number(
-                "delivery.shutdown_drain_ms",
-                table.shutdown_drain_ms,
-                defaults.shutdown_drain_ms,
-                0..=600_000,
-            ),
-            in_flight_max: self.number(
-                "delivery.in_flight_max",
-                table.in_flight_max,
-                u32::try_from(defaults.in_flight_max).unwrap_or(u32::MAX),
-                1..=limits::IN_FLIGHT_MAX,
-            ) as usize,
-            message_timeout_ms: self.number(
-                "delivery.message_timeout_ms",
-                table.message_timeout_ms,
-                defaults.message_timeout_ms,
-                1_000..=86_400_000,
-            ),
-        }
     }
 
     fn http(&mut self, table: &HttpTable, defaults: HttpSettings) -> HttpSettings {

@@ -137,7 +137,7 @@ fn numbers_have_bounds() {
 
 #[test]
 fn what_is_not_there_is_refused() {
-    one("[delivery]\nguarantee = 'exactly-once'\n", &["allowed are \"at-least-once\""]);
+    one("[delivery]\nguarantee = 'exactly-onec'\n", &["did you mean \"exactly-once\"?"]);
     one("[field_types]\n\"a.b\" = 'nested'\n", &["field_types.\"a.b\"", "\"keyword\""]);
     one("[http]\nlisten = 'localhost:1'\n", &["http.listen", "127.0.0.1:9847", "off"]);
     one(
@@ -148,6 +148,55 @@ fn what_is_not_there_is_refused() {
         "[input]\nprotocol = 'consumer'\n[kafka.librdkafka]\nheartbeat.interval.ms = 1000\n",
         &["conf/ouzel.toml:4", "kafka.librdkafka.\"heartbeat.interval.ms\"", "the broker decides"],
     );
+}
+
+/// A configuration with exactly-once, and more of its `[input]` and `[delivery]` and the rest.
+fn exactly_once(input: &str, delivery: &str, more: &str) -> String {
+    format!("[input]\n{input}\n[delivery]\nguarantee = 'exactly-once'\n{delivery}\n{more}\n")
+}
+
+const NAMED: &str = "instance_id = 'a'";
+
+#[test]
+fn exactly_once_bounds_messages_by_their_transaction() {
+    let delivery = |text: &str| settings(&exactly_once(NAMED, text, "")).delivery;
+    assert_eq!(delivery("").guarantee, Guarantee::ExactlyOnce);
+    assert_eq!(delivery("").message_timeout_ms, 30_000);
+    assert_eq!(delivery("transaction_timeout_ms = 10_000").message_timeout_ms, 5_000);
+    assert_eq!(delivery("message_timeout_ms = 59_999").message_timeout_ms, 59_999);
+    let same = "message_timeout_ms = 10_000\ntransaction_timeout_ms = 10_000";
+    let parts =
+        ["delivery.message_timeout_ms: found 10000", "below delivery.transaction_timeout_ms"];
+    one(&exactly_once(NAMED, same, ""), &parts);
+    one(
+        &exactly_once(NAMED, "transaction_interval_ms = 60_000", ""),
+        &["delivery.transaction_interval_ms: found 60000", "which is 60000"],
+    );
+    let other = "[delivery]\nmessage_timeout_ms = 60_000\ntransaction_timeout_ms = 2_000\n";
+    assert_eq!(settings(other).delivery.message_timeout_ms, 60_000, "the other guarantee");
+    one("[delivery]\ntransaction_timeout_ms = 1\n", &["allowed is 2000 to"]);
+    one("[delivery]\ntransactional_id_prefix = ''\n", &["transactional_id_prefix: is empty"]);
+}
+
+#[test]
+fn exactly_once_is_refused_where_it_cannot_be_had() {
+    let all = exactly_once("protocol = 'consumer'", "", "[output.kafka]\nbrokers = 'other:9092'");
+    check(
+        &all,
+        &[
+            &["input.protocol", "needs \"classic\"", "at-least-once"],
+            &["output.kafka", "cannot span two", "at-least-once"],
+            &["input.instance_id", "is missing", "at-least-once"],
+        ],
+    );
+    let raw = |key: &str| {
+        let table = format!("[kafka.librdkafka]\n\"{key}\" = 'x'");
+        exactly_once(NAMED, "", &table)
+    };
+    one(&raw("partition.assignment.strategy"), &["follows from", "delivery.guarantee"]);
+    one(&raw("transactional.id"), &["use delivery.transactional_id_prefix"]);
+    one(&raw("transaction.timeout.ms"), &["use delivery.transaction_timeout_ms"]);
+    one(&raw("enable.idempotence"), &["without it"]);
 }
 
 #[test]

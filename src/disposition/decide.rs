@@ -91,13 +91,18 @@ impl Dispositions {
             WindowState::FirstOver(notice) => (Disposition::OverLimit, Some(notice)),
             WindowState::Over => (Disposition::OverLimit, None),
         };
-        Decision { disposition, notice, group, exception: None }
+        Decision { disposition, notice, group, exception: None, counted: Some(time) }
     }
 
     fn hidden(&self, hit: &HitContext<'_>) -> Option<HiddenBy> {
         let index = self.exceptions.hides(hit)?;
         let exception = self.exceptions.get(index)?;
         Some(HiddenBy { index, id: exception.id.as_str().into() })
+    }
+
+    /// A hit of `rule` that was counted at `time` is judged again: it does not count twice.
+    pub fn forget(&mut self, rule: RuleIndex, time: Timestamp) {
+        self.limit.forget(rule, time);
     }
 
     /// Records that the alert `id` was delivered: from now on it is a repeat.

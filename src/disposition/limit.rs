@@ -79,6 +79,13 @@ impl Limit {
         }
     }
 
+    /// One alert of `rule` that was counted at `time` will be counted again.
+    pub(super) fn forget(&mut self, rule: RuleIndex, time: Timestamp) {
+        if let Some(windows) = self.rules.get_mut(rule.0 as usize) {
+            windows.forget(time.as_millis().div_euclid(windows.interval_ms));
+        }
+    }
+
     /// Counts one alert of `rule` at `time`.
     pub fn count(&mut self, rule: RuleIndex, time: Timestamp) -> WindowState {
         let Some(windows) = self.rules.get_mut(rule.0 as usize) else { return WindowState::Within };
@@ -103,6 +110,13 @@ impl Limit {
 }
 
 impl RuleWindows {
+    /// Counts one less in the window with this number, where it is still counted.
+    fn forget(&mut self, number: i64) {
+        if let Some(window) = self.windows.iter_mut().find(|window| window.number == number) {
+            window.count = window.count.saturating_sub(1);
+        }
+    }
+
     /// Counts one more in the window with this number, and says how many that makes.
     fn count(&mut self, number: i64) -> u64 {
         let known = self.windows.iter().position(|window| window.number == number);
@@ -169,6 +183,20 @@ mod tests {
         times.extend([0, 0]);
         let states = format!(".!{}.!", ".".repeat(LIMIT_WINDOWS_PER_RULE));
         check(Some(1), 100, &times, &states);
+    }
+
+    #[test]
+    fn what_is_forgotten_counts_once_when_it_comes_again() {
+        let mut limit = limit(Some(2), 100);
+        let mut count = |time| limit.count(RuleIndex(0), Timestamp::from_millis(time));
+        assert_eq!([count(0), count(1)], [WindowState::Within; 2]);
+        assert!(matches!(count(2), WindowState::FirstOver(_)));
+        for time in [2, 1, 500] {
+            limit.forget(RuleIndex(0), Timestamp::from_millis(time));
+        }
+        let mut count = |time| limit.count(RuleIndex(0), Timestamp::from_millis(time));
+        assert_eq!(count(1), WindowState::Within);
+        assert!(matches!(count(2), WindowState::FirstOver(_)), "its notice is due again");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub use limit::{Limit, Notice, WindowState};
 pub use repeat::{AlertId, Hex, RecentIds};
 pub use suppression::{ClosedGroup, Draft, GroupKey, OpenGroup, Suppression, Term};
 
+use crate::record::Timestamp;
+
 /// What became of a hit. The names are the values of the metric label `disposition`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Disposition {
@@ -73,6 +75,8 @@ pub struct Decision {
     /// The suppression group that the hit opened: its alert says so, and its closing update is to
     /// be handed to [`Dispositions::keep`].
     pub group: Option<OpenGroup>,
+    /// The time at which the hit counts against its rule's limit, where it was counted.
+    pub counted: Option<Timestamp>,
 }
 
 /// The exception that hides a hit.

@@ -5,6 +5,9 @@
 //! commit that a rebalance outran would look like one that was made. Here commits name a queue of
 //! their own, which is read without waiting. docs/decisions/0002 has the alternatives.
 //!
+//! The generation of a group's member is asked for here as well, for the same reason: the wrapper
+//! does not tell it.
+//!
 //! One of the files of this crate with `unsafe`: calls of librdkafka that the wrapper lacks. It
 //! relies on the client's handle outliving this queue: [`CommitQueue`] borrows nothing, so its owner
 //! drops it before the consumer.
@@ -105,6 +108,25 @@ impl Drop for CommitQueue {
         // on their way hold references of their own.
         unsafe { c::rd_kafka_queue_destroy(self.queue.as_ptr()) };
     }
+}
+
+/// The generation of its group that `consumer` is a member of; `None` where it is none.
+///
+/// The wrapper hands the membership out as a whole and shows nothing of it. A transaction must not
+/// be given one without a generation: the group's coordinator may take its offsets then, although
+/// others have the partitions.
+#[must_use]
+pub fn generation<X: ConsumerContext>(consumer: &BaseConsumer<X>) -> Option<i32> {
+    // SAFETY: the handle is alive while `consumer` is borrowed; what comes back is ours.
+    let membership = unsafe { c::rd_kafka_consumer_group_metadata(consumer.client().native_ptr()) };
+    let membership = NonNull::new(membership)?;
+    // SAFETY: it is alive, and destroyed once.
+    let generation = unsafe {
+        let generation = c::rd_kafka_consumer_group_metadata_generation_id(membership.as_ptr());
+        c::rd_kafka_consumer_group_metadata_destroy(membership.as_ptr());
+        generation
+    };
+    (generation >= 0).then_some(generation)
 }
 
 /// Reads an event of a commit.

@@ -18,8 +18,22 @@ pub mod preflight;
 pub mod reader;
 pub mod embedded;
 
-pub use commit_queue::{CommitOutcome, CommitQueue};
+pub use commit_queue::{CommitOutcome, CommitQueue, generation};
 pub use context::{ConsumerCallbacks, ProducerCallbacks};
+
+/// What a producer's transaction commits for a member of a group.
+pub struct Enlisted {
+    /// The watermarks.
+    pub offsets: rdkafka::TopicPartitionList,
+    /// Who commits them, in which generation of the group.
+    pub group: rdkafka::consumer::ConsumerGroupMetadata,
+}
+
+impl std::fmt::Debug for Enlisted {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Enlisted").field("offsets", &self.offsets).finish_non_exhaustive()
+    }
+}
 
 /// One partition of one topic, as the client names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use crate::config::librdkafka::{Side, side};
-use crate::config::settings::{ClusterSettings, GroupProtocol, SaslSettings, Settings};
+use crate::config::settings::{ClusterSettings, GroupProtocol, Guarantee, SaslSettings, Settings};
 use crate::limits;
 
 /// How often the client reports its statistics, in ms: lag and queue lengths come from them.
@@ -57,7 +57,7 @@ pub fn consumer(settings: &Settings, worker: usize) -> ClientConfig {
     match input.protocol {
         GroupProtocol::Classic => config
             .set("group.protocol", "classic")
-            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("partition.assignment.strategy", assignment(settings.delivery.guarantee))
             .set("session.timeout.ms", input.session_timeout_ms.to_string())
             // A rebalance is learned of at a heartbeat: the default of 3 s is how long each of its
             // two rounds would take.
@@ -73,6 +73,25 @@ pub fn consumer(settings: &Settings, worker: usize) -> ClientConfig {
         config.set("topic.blacklist", hidden);
     }
     config
+}
+
+/// How partitions are shared out. A transaction ends with the assignment it was begun under, so
+/// exactly-once needs members that give everything back before each rebalance; without it, what is
+/// kept goes on through one. The two kinds of members cannot join the same group.
+const fn assignment(guarantee: Guarantee) -> &'static str {
+    match guarantee {
+        Guarantee::AtLeastOnce => "cooperative-sticky",
+        Guarantee::ExactlyOnce => "range,roundrobin",
+    }
+}
+
+/// The transactional id of worker `worker` of this instance: the same after a restart, which shuts
+/// out whatever is left of the one before.
+#[must_use]
+pub fn transactional_id(settings: &Settings, worker: usize) -> String {
+    let prefix = &settings.delivery.transactional_id_prefix;
+    let instance = settings.input.instance_id.as_deref().unwrap_or_default();
+    format!("{prefix}-{}-{instance}-{worker}", settings.input.group)
 }
 
 /// Where a regular expression subscribes: the topics that it must not match, because the program
@@ -96,7 +115,19 @@ fn hidden_topics(settings: &Settings) -> Option<String> {
     Some(configured.into_iter().chain(own).collect::<Vec<_>>().join(","))
 }
 
-/// The producer of alerts and dead letters, on the output cluster.
+/// The producer of worker `worker`: with exactly-once one that takes part in transactions.
+#[must_use]
+pub fn worker_producer(settings: &Settings, worker: usize) -> ClientConfig {
+    let mut config = producer(settings);
+    if settings.delivery.guarantee == Guarantee::ExactlyOnce {
+        config
+            .set("transactional.id", transactional_id(settings, worker))
+            .set("transaction.timeout.ms", settings.delivery.transaction_timeout_ms.to_string());
+    }
+    config
+}
+
+/// A producer on the output cluster.
 #[must_use]
 pub fn producer(settings: &Settings) -> ClientConfig {
     let cluster = settings.output_cluster();

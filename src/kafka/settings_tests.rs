@@ -159,6 +159,22 @@ fn outputs_are_confirmed_by_all_replicas_and_keyed_as_java_does() {
 }
 
 #[test]
+fn exactly_once_has_eager_members_and_a_transactional_id_for_each_worker() {
+    use rdkafka::producer::BaseProducer;
+    let mut settings = Settings::default();
+    settings.input.instance_id = Some("a".to_owned());
+    check(&worker_producer(&settings, 3), &[("transactional.id", "-")]);
+    settings.delivery.guarantee = Guarantee::ExactlyOnce;
+    settings.delivery.message_timeout_ms = 30_000;
+    let transactional =
+        [("transactional.id", "ouzel-ouzel-a-3"), ("transaction.timeout.ms", "60000")];
+    check(&worker_producer(&settings, 3), &transactional);
+    check(&producer(&settings), &[("transactional.id", "-")]);
+    check(&consumer(&settings, 3), &[("partition.assignment.strategy", "range,roundrobin")]);
+    let _: BaseProducer = worker_producer(&settings, 0).create().expect("a producer");
+}
+
+#[test]
 fn outputs_go_to_their_own_cluster() {
     let mut settings = cluster(None, Some(password("PLAIN")));
     let other = ClusterSettings { brokers: "other:1".to_owned(), ..ClusterSettings::default() };

@@ -10,6 +10,7 @@
 //! hangs must not keep the process from ending. Decisions about records are made by the workers,
 //! none here.
 
+mod clients;
 pub mod coverage;
 mod notify;
 mod preflight;
@@ -25,39 +26,27 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use super::DeadLetterForm;
 use super::budget::{self, BudgetWindow};
 use super::setup::{self, JudgeOptions};
 use super::state::Ending;
-use super::{DeadLetterForm, Judge, Worker, WorkerOptions};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::OnBudget;
 use crate::disposition::Exceptions;
 use crate::kafka::preflight::ClusterFault;
-use crate::kafka::settings as client;
 use crate::rule::RuleSet;
 use crate::sink::SendError;
-use crate::sink::kafka::{KafkaSink, KafkaSinkOptions, Topics};
 use crate::source::SourceError;
-use crate::source::kafka::{KafkaSource, KafkaSourceOptions};
 use crate::telemetry::http::{self, Endpoint, Server};
 use crate::telemetry::{Budget, Health, Metrics, Moment, Now};
+use clients::KafkaWorker;
 use coverage::Keeper;
 use notify::{Life, Manager};
 use preflight::Found;
 use reload::{Exchange, Watch};
 pub use reload::{Reload, Reloaded};
 pub use work::Totals;
-
-/// Most records of one step: enough to pay for what is done once a step, few enough that a signal
-/// is heard within milliseconds.
-const RECORDS_PER_STEP: usize = 1024;
-
-/// How long a step waits while nothing is in flight: a signal is heard at least so often.
-const IDLE_WAIT: Duration = Duration::from_millis(50);
-
-/// How long a step waits while something is: a delivery is noticed at least so often.
-const BUSY_WAIT: Duration = Duration::from_millis(1);
 
 /// How long the last commits may take after the drain: a little more than a source waits for them.
 const COMMIT_WAIT: Duration = Duration::from_secs(6);
@@ -136,6 +125,12 @@ pub enum DriverFault {
         /// How many.
         outputs: usize,
     },
+    /// The last transaction is not committed.
+    #[error(
+        "commit everything before the end: the last transaction was aborted or not confirmed in \
+         time; its records are read again"
+    )]
+    Uncommitted,
     /// A worker did not end in time.
     #[error("end in time: {workers} workers did not come back; what they read is read again")]
     Stuck {
@@ -234,7 +229,7 @@ pub fn start(stage: Stage, signals: Signals) -> Result<Running, DriverFault> {
     let options = judge_options(&stage, &found);
     let judge = Arc::new(setup::judge(&stage.settings, Arc::clone(&stage.rules), options));
     let keeper = coverage::open(&stage, &found.cluster, &metrics)?;
-    let workers = open(&stage, &judge, found.workers)?;
+    let workers = clients::open(&stage, &judge, found.workers)?;
     let (tell, words) = channel();
     if signals == Signals::Heard {
         signals::listen(tell.clone()).map_err(DriverFault::Thread)?;
@@ -318,47 +313,6 @@ fn judge_options(stage: &Stage, found: &Found) -> JudgeOptions {
         build_version: stage.version.to_owned(),
         build_commit: stage.commit.to_owned(),
     }
-}
-
-type KafkaWorker = Worker<KafkaSource, KafkaSink>;
-
-/// Opens the clients of all workers. Producers first: a member of the group should be able to work
-/// from the moment on at which it joins.
-fn open(
-    stage: &Stage,
-    judge: &Arc<Judge>,
-    workers: usize,
-) -> Result<Vec<KafkaWorker>, DriverFault> {
-    let settings = &stage.settings;
-    let mut sinks = Vec::with_capacity(workers);
-    for worker in 0..workers {
-        let options = KafkaSinkOptions {
-            name: format!("producer {worker}"),
-            config: client::producer(settings),
-            cluster: settings.output_cluster().clone(),
-            topics: Topics::of(&settings.output),
-        };
-        sinks.push(KafkaSink::open(options, Arc::clone(&stage.clock))?);
-    }
-    let mut opened = Vec::with_capacity(workers);
-    for (worker, sink) in sinks.into_iter().enumerate() {
-        let options = KafkaSourceOptions {
-            name: format!("consumer {worker}"),
-            config: client::consumer(settings, worker),
-            cluster: settings.kafka.clone(),
-            topics: settings.input.topics.clone(),
-            start: settings.input.start,
-        };
-        let source = KafkaSource::open(options, Arc::clone(&stage.clock))?;
-        let options = WorkerOptions {
-            bounds: setup::bounds(&settings.delivery),
-            records_max: RECORDS_PER_STEP,
-            idle_wait: IDLE_WAIT,
-            busy_wait: BUSY_WAIT,
-        };
-        opened.push(Worker::new(source, sink, Arc::clone(judge), options));
-    }
-    Ok(opened)
 }
 
 impl Running {
@@ -579,6 +533,7 @@ impl Running {
             // A group has no end: a source that says so is not what this stage was started for.
             Ending::Exhausted => DriverFault::Worker { worker, why: "no more records".to_owned() },
             Ending::Undelivered(outputs) => DriverFault::Undelivered { outputs },
+            Ending::Uncommitted => DriverFault::Uncommitted,
             Ending::Failed(why) => {
                 tracing::error!(worker, why, "a worker cannot go on; the others drain");
                 DriverFault::Worker { worker, why }

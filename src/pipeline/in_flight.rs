@@ -56,6 +56,18 @@ impl<N> InFlight<N> {
         Some(note)
     }
 
+    /// Takes every note out; their tokens are answered.
+    pub fn take_all(&mut self) -> Vec<N> {
+        let mut notes = Vec::with_capacity(self.len());
+        for (at, place) in self.places.iter_mut().enumerate() {
+            let Some(note) = place.note.take() else { continue };
+            place.generation = place.generation.wrapping_add(1);
+            self.free.push(u32::try_from(at).unwrap_or(u32::MAX));
+            notes.push(note);
+        }
+        notes
+    }
+
     /// How many notes are kept.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -87,5 +99,18 @@ mod tests {
         assert_eq!(notes.take(third), Some('c'));
         assert_eq!(notes.take(12345), None);
         assert!(notes.is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_with_all_others_is_answered() {
+        let mut notes = InFlight::default();
+        let (first, second) = (notes.insert('a'), notes.insert('b'));
+        assert_eq!(notes.take(first), Some('a'));
+        assert_eq!(notes.take_all(), ['b']);
+        assert!(notes.is_empty());
+        assert_eq!(notes.take(second), None);
+        let again = [notes.insert('c'), notes.insert('d')];
+        assert!(!again.contains(&first) && !again.contains(&second));
+        assert_eq!(notes.len(), 2);
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::record::Timestamp;
-use crate::source::{CommitMode, Partition};
+use crate::source::{CommitMode, Partition, Rewind};
 
 /// The bounds that the state keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,17 @@ pub struct Bounds {
     pub commit_interval: Duration,
     /// How long the sink tries to deliver one output before it says that it failed.
     pub delivery_timeout: Duration,
+    /// With exactly-once: how long transactions are; `None`: at least once.
+    pub transactions: Option<TransactionBounds>,
+}
+
+/// How long a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionBounds {
+    /// Time between two commits.
+    pub interval: Duration,
+    /// Records at which it is committed earlier.
+    pub records_max: u64,
 }
 
 /// One assignment of one partition. A partition that comes back is another owner, so what was in
@@ -89,6 +100,33 @@ pub enum Input<'a> {
     Stop,
     /// The source cannot go on.
     Broken(&'a str),
+    /// So many records were taken; only told with exactly-once.
+    Taken(u64),
+    /// So many outputs that no record owes are to be sent.
+    Posted(usize),
+    /// One of them was delivered, or is given up.
+    PostSettled,
+    /// The transaction cannot be committed any more.
+    Doomed(Doom),
+    /// The transaction is committed, as [`Effect::CommitTransaction`] asked.
+    Committed,
+    /// The transaction is aborted, as [`Effect::Abort`] asked.
+    Aborted(Rewind),
+    /// The source goes on at the committed offsets, as [`Effect::Rewind`] asked.
+    Rewound,
+    /// The sink can neither commit nor abort any more: the worker ends; why, in one line.
+    Dead(&'a str),
+}
+
+/// Why a transaction has to be aborted: what follows differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doom {
+    /// The group has given the partitions to others, or is about to: no fault.
+    Outrun,
+    /// An output was refused: it takes another form the next time.
+    Refused,
+    /// A target, or the broker, takes nothing now: the next try waits a little.
+    Unavailable,
 }
 
 /// What is to be done, in this order.
@@ -104,6 +142,14 @@ pub enum Effect {
     Commit(Vec<(Partition, i64)>, CommitMode),
     /// Give these partitions back.
     Release(Vec<Partition>),
+    /// Begin a transaction.
+    Begin,
+    /// Commit the transaction, with these watermarks in it.
+    CommitTransaction(Vec<(Partition, i64)>),
+    /// Abort the transaction and forget every output in it.
+    Abort,
+    /// Read every partition that is still owned from its committed offset again.
+    Rewind(Rewind),
     /// That was all: nothing comes after it.
     End(Ending),
 }
@@ -118,6 +164,8 @@ pub enum Ending {
     /// The drain took too long: so many outputs are not delivered. Their records are not
     /// committed, so nothing is lost: they are judged again.
     Undelivered(usize),
+    /// The last transaction was aborted, or not confirmed in time. Its records are judged again.
+    Uncommitted,
     /// The sink or the source cannot go on; why, in one line. The records concerned are not
     /// committed.
     Failed(String),

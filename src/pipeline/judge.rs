@@ -283,6 +283,20 @@ impl Judge {
         self.dispositions().delivered(id);
     }
 
+    /// These outputs will not be delivered, and their records are judged again: their hits are not
+    /// counted.
+    pub fn forget(&self, notes: &[Note]) {
+        for note in notes {
+            let (Note::Alert(alert) | Note::Audit(alert)) = note else { continue };
+            // Other rules count by themselves.
+            if let Some(time) = alert.decision.counted
+                && Arc::ptr_eq(&alert.about.rules, self.rules())
+            {
+                self.dispositions().forget(alert.hit.rule, time);
+            }
+        }
+    }
+
     fn dispositions(&self) -> MutexGuard<'_, Dispositions> {
         // A panic elsewhere leaves counts that are at worst too low: more is let through, not less.
         self.dispositions.lock().unwrap_or_else(PoisonError::into_inner)

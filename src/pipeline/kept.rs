@@ -66,6 +66,11 @@ impl Kept {
         }
     }
 
+    /// Its place, for messages.
+    pub fn place(&self) -> String {
+        format!("{}[{}]@{}", self.topic, self.partition, self.offset)
+    }
+
     /// The record, with `letter` as its payload where that is not kept here.
     pub fn record<'a>(&'a self, letter: Option<&'a [u8]>) -> Record<'a> {
         Record {

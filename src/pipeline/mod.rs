@@ -24,10 +24,13 @@ mod trouble;
 pub mod state;
 #[cfg(test)]
 mod state_tests;
+#[cfg(test)]
+mod exactly_once_tests;
 pub mod note;
 mod kept;
 pub mod judge;
 pub mod in_flight;
+mod refusals;
 mod outputs;
 pub mod worker;
 pub mod tally;
@@ -37,6 +40,6 @@ pub mod setup;
 pub mod driver;
 
 pub use judge::{Audit, DeadLetterForm, Judge};
-pub use state::{Bounds, Ending, Holds};
+pub use state::{Bounds, Ending, Holds, TransactionBounds};
 pub use tally::Tally;
 pub use worker::{Step, Worker, WorkerOptions};

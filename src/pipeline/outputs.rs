@@ -21,6 +21,7 @@ use std::sync::Arc;
 use super::in_flight::InFlight;
 use super::kept::Kept;
 use super::note::Prepared;
+use super::refusals::OutputName;
 use super::state::Ticket;
 use crate::sink::{DeliveryFault, Output, SendError, Sink, Token};
 
@@ -35,8 +36,24 @@ pub(super) struct Open {
     pub kept: Option<Arc<Kept>>,
     /// What it has been through.
     pub history: History,
-    /// Outputs are sent in the order of their numbers.
+    /// Outputs are sent in the order of their numbers, which they get when they are pushed.
     number: u64,
+    /// What it is in whichever form; `None` where no record owes it.
+    pub name: Option<OutputName>,
+}
+
+impl Open {
+    /// One that a record owes, in its first form.
+    pub fn owed(ticket: Ticket, prepared: Prepared, kept: Option<Arc<Kept>>) -> Self {
+        let name = OutputName::of(&prepared.note);
+        Self { ticket: Some(ticket), prepared, kept, history: History::default(), number: 0, name }
+    }
+
+    /// One that no record owes.
+    pub fn posted(prepared: Prepared) -> Self {
+        let history = History::default();
+        Self { ticket: None, prepared, kept: None, history, number: 0, name: None }
+    }
 }
 
 /// What an output has been through.
@@ -122,12 +139,23 @@ impl Outputs {
     }
 
     /// Adds one at the end.
-    pub fn push(&mut self, ticket: Option<Ticket>, prepared: Prepared, kept: Option<Arc<Kept>>) {
-        let history = History::default();
+    pub fn push(&mut self, open: Open) {
         let number = self.numbers;
         self.numbers += 1;
-        let token = self.open.insert(Open { ticket, prepared, kept, history, number });
+        let token = self.open.insert(Open { number, ..open });
         self.waiting.push_back(token);
+    }
+
+    /// Takes out every output, wherever it is. What the sink has of them may still come back, and
+    /// finds nothing.
+    pub fn forget(&mut self) -> Vec<Open> {
+        self.waiting.clear();
+        self.resting.clear();
+        self.alone.clear();
+        self.on_trial = None;
+        self.probe = Probe::None;
+        self.with_sink = 0;
+        self.open.take_all()
     }
 
     /// Sends the next one.
@@ -148,6 +176,11 @@ impl Outputs {
             queue.pop_front();
             return Sent::One;
         };
+        // In a transaction, what is to travel alone keeps its place among the others.
+        let is_trial = is_trial || open.history.trial == Trial::Alone;
+        if is_trial && self.with_sink > 0 {
+            return Sent::Full;
+        }
         let encoded = &open.prepared.encoded;
         let output = Output {
             target: open.prepared.target,
@@ -174,6 +207,9 @@ impl Outputs {
 
     /// The sink has said how the output of `token` ended.
     pub fn came_back(&mut self, token: Token) {
+        if self.open.get_mut(token).is_none() {
+            return;
+        }
         self.with_sink = self.with_sink.saturating_sub(1);
         if self.on_trial == Some(token) {
             self.on_trial = None;

@@ -25,6 +25,27 @@ pub struct Partitions {
     last: usize,
     /// Readings that ended, until somebody asks.
     closed: Vec<Closed>,
+    finish: Finish,
+}
+
+/// When a record is finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finish {
+    /// When its outputs are delivered.
+    #[default]
+    Delivered,
+    /// When its transaction is committed.
+    Committed,
+}
+
+/// How far a partition is committed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Committed {
+    watermark: Option<i64>,
+    /// Records before it that were taken since the partition was assigned.
+    finished: u64,
+    /// The same at the last time that what was taken was forgotten.
+    finished_before: u64,
 }
 
 #[derive(Debug)]
@@ -35,6 +56,7 @@ struct Slot {
     offsets: Offsets,
     /// The last watermark that a commit was asked for, unless that failed.
     requested: Option<i64>,
+    committed: Committed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +68,19 @@ enum Stage {
 }
 
 impl Partitions {
+    /// None yet.
+    #[must_use]
+    pub fn new(finish: Finish) -> Self {
+        Self { finish, ..Self::default() }
+    }
+
     /// Owns `partition`. One that is owned already keeps its offsets: nothing open is forgotten.
     pub fn assign(&mut self, partition: &Partition) {
         if let Some(slot) = self.find(&partition.topic, partition.partition) {
             if let Some(known) = self.slots.get_mut(slot)
                 && known.stage == Stage::Draining
             {
-                self.closed.push(known.closed(None));
+                self.closed.push(known.closed(self.finish, None));
                 known.begin();
             }
             return;
@@ -78,6 +106,7 @@ impl Partitions {
             stage: Stage::Owned,
             offsets: Offsets::default(),
             requested: None,
+            committed: Committed::default(),
         });
         u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
     }
@@ -97,7 +126,7 @@ impl Partitions {
             self.index.remove(&partition.topic);
         }
         if let Some(gone) = self.slots.get_mut(slot as usize) {
-            self.closed.push(gone.closed(None));
+            self.closed.push(gone.closed(self.finish, None));
             gone.begin();
             gone.stage = Stage::Vacant;
             self.free.push(slot);
@@ -126,7 +155,7 @@ impl Partitions {
     pub fn restart(&mut self, owner: Owner, offset: i64) -> Owner {
         match self.slots.get_mut(owner.slot()) {
             Some(slot) if slot.epoch == owner.epoch => {
-                self.closed.push(slot.closed(Some(offset)));
+                self.closed.push(slot.closed(self.finish, Some(offset)));
                 slot.begin();
                 Owner { epoch: slot.epoch, ..owner }
             }
@@ -167,6 +196,31 @@ impl Partitions {
         self.slots.iter_mut().filter_map(Slot::due).collect()
     }
 
+    /// Whether any watermark has moved since a commit was asked for.
+    #[must_use]
+    pub fn has_due(&self) -> bool {
+        self.present().any(Slot::is_due)
+    }
+
+    /// Forgets what was taken since the last commit: nothing old finishes anything any more.
+    pub fn forget_taken(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.stage != Stage::Vacant) {
+            let (stage, committed) = (slot.stage, slot.committed);
+            slot.begin();
+            slot.stage = stage;
+            slot.committed = Committed { finished_before: committed.finished, ..committed };
+        }
+    }
+
+    /// Everything that was taken is committed.
+    pub fn commit_taken(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.stage != Stage::Vacant) {
+            let committed = &mut slot.committed;
+            committed.watermark = slot.offsets.watermark().or(committed.watermark);
+            committed.finished = committed.finished_before + slot.offsets.finished();
+        }
+    }
+
     /// A commit failed: every watermark is due again.
     pub fn forget_requests(&mut self) {
         for slot in &mut self.slots {
@@ -181,11 +235,14 @@ impl Partitions {
 
     /// Every partition that is owned or draining.
     pub fn views(&self) -> impl Iterator<Item = PartitionView<'_>> {
-        self.present().map(|slot| PartitionView {
-            partition: &slot.partition,
-            watermark: slot.offsets.watermark(),
-            watermark_timestamp: slot.offsets.watermark_timestamp(),
-            finished: slot.offsets.finished(),
+        self.present().map(|slot| {
+            let (watermark, finished) = slot.finished(self.finish);
+            PartitionView {
+                partition: &slot.partition,
+                watermark,
+                watermark_timestamp: slot.offsets.watermark_timestamp(),
+                finished,
+            }
         })
     }
 
@@ -215,26 +272,33 @@ impl Slot {
         self.stage = Stage::Owned;
         self.offsets = Offsets::default();
         self.requested = None;
+        self.committed = Committed::default();
+    }
+
+    /// The first offset that is not finished, and how many records before it are.
+    fn finished(&self, finish: Finish) -> (Option<i64>, u64) {
+        match finish {
+            Finish::Delivered => (self.offsets.watermark(), self.offsets.finished()),
+            Finish::Committed => (self.committed.watermark, self.committed.finished),
+        }
     }
 
     /// How the present reading ended.
-    fn closed(&self, again_from: Option<i64>) -> Closed {
-        Closed {
-            partition: self.partition.clone(),
-            watermark: self.offsets.watermark(),
-            finished: self.offsets.finished(),
-            again_from,
-        }
+    fn closed(&self, finish: Finish, again_from: Option<i64>) -> Closed {
+        let (watermark, finished) = self.finished(finish);
+        Closed { partition: self.partition.clone(), watermark, finished, again_from }
+    }
+
+    fn is_due(&self) -> bool {
+        let watermark = self.offsets.watermark();
+        watermark.is_some() && self.requested != watermark
     }
 
     fn due(&mut self) -> Option<(Partition, i64)> {
-        if self.stage == Stage::Vacant {
+        if self.stage == Stage::Vacant || !self.is_due() {
             return None;
         }
         let watermark = self.offsets.watermark()?;
-        if self.requested == Some(watermark) {
-            return None;
-        }
         self.requested = Some(watermark);
         Some((self.partition.clone(), watermark))
     }

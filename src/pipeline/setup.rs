@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::budget::BudgetBounds;
 use super::judge::{Audit, DeadLetterForm, Judge};
-use super::state::Bounds;
+use super::state::{Bounds, TransactionBounds};
 use crate::alert::{AlertEncoder, EncoderOptions};
 use crate::config::Settings;
-use crate::config::settings::{DeliverySettings, OutputSettings, TopicSettings, ValidateLevel};
+use crate::config::settings::{
+    DeliverySettings, Guarantee, OutputSettings, TopicSettings, ValidateLevel,
+};
 use crate::detect::{Detector, Validate};
 use crate::disposition::{Dispositions, Exceptions};
 use crate::event::{FieldType, FieldTypes, TopicProfile};
@@ -118,6 +120,13 @@ pub fn bounds(delivery: &DeliverySettings) -> Bounds {
         shutdown_drain: millis(delivery.shutdown_drain_ms),
         commit_interval: millis(delivery.commit_interval_ms),
         delivery_timeout: millis(delivery.message_timeout_ms),
+        transactions: match delivery.guarantee {
+            Guarantee::AtLeastOnce => None,
+            Guarantee::ExactlyOnce => Some(TransactionBounds {
+                interval: millis(delivery.transaction_interval_ms),
+                records_max: u64::from(delivery.transaction_records_max),
+            }),
+        },
     }
 }
 

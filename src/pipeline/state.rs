@@ -12,19 +12,25 @@
 //!
 //! [`State::apply`] is synchronous: inputs come in, effects go out, and time is an input
 //! ([`Input::Tick`]). It opens no socket, reads no clock and knows no client library, so that
-//! generated histories can drive it. What it must never do: commit past a record whose outputs are
+//! generated histories can drive it. With exactly-once the transaction takes the place of the
+//! commits in this picture: [`exactly_once`]. What it must never do: commit past a record whose outputs are
 //! not delivered, take a record of a partition that was revoked, or drain for ever.
+
+mod exactly_once;
 
 use std::time::Duration;
 
-pub use super::input::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, Ticket};
+pub use super::input::{
+    Bounds, Doom, Effect, Ending, Holds, Input, Owner, PartitionView, Ticket, TransactionBounds,
+};
 use super::ledger::Closed;
 use super::offsets::{Offsets, Progress};
-use super::partitions::Partitions;
+use super::partitions::{Finish, Partitions};
 use super::trouble::Trouble;
 use crate::limits::{OUTPUT_REPORT_SLACK, OUTPUT_SLOW};
 use crate::record::{Position, Timestamp};
 use crate::source::{CommitMode, Partition};
+use exactly_once::Transaction;
 
 /// Partitions that are given back together.
 #[derive(Debug)]
@@ -60,6 +66,8 @@ pub struct State {
     trouble: Trouble,
     paused: bool,
     rewinds: u64,
+    /// `None`: at least once.
+    transaction: Option<Transaction>,
 }
 
 impl State {
@@ -70,7 +78,10 @@ impl State {
             bounds,
             now: Duration::ZERO,
             committed_at: Duration::ZERO,
-            partitions: Partitions::default(),
+            partitions: Partitions::new(match bounds.transactions {
+                None => Finish::Delivered,
+                Some(_) => Finish::Committed,
+            }),
             drains: Vec::new(),
             phase: Phase::Running,
             ends_by: None,
@@ -81,6 +92,7 @@ impl State {
             trouble: Trouble::default(),
             paused: false,
             rewinds: 0,
+            transaction: bounds.transactions.map(Transaction::new),
         }
     }
 
@@ -116,7 +128,7 @@ impl State {
                 return;
             }
             Input::Tick(now) => self.tick(now, effects),
-            Input::Assigned(partitions) => self.assigned(partitions),
+            Input::Assigned(partitions) => self.assigned(partitions, effects),
             Input::Revoked(partitions) => self.revoked(partitions, effects),
             Input::Lost(partitions) => self.lost(partitions, effects),
             Input::Opened(ticket, outputs, timestamp) => self.opened(ticket, outputs, timestamp),
@@ -136,12 +148,36 @@ impl State {
             Input::Exhausted => self.end(Ending::Exhausted),
             Input::Stop => self.end(Ending::Stopped),
             Input::Broken(why) => self.end(Ending::Failed(why.to_owned())),
+            Input::Doomed(doom) => self.doomed(doom, effects),
+            Input::Committed => self.committed(effects),
+            Input::Aborted(known) => self.aborted(known, effects),
+            Input::Rewound => self.rewound(effects),
+            Input::Dead(why) => {
+                self.transaction_dies();
+                self.end(Ending::Failed(why.to_owned()));
+            }
+            Input::Taken(_) | Input::Posted(_) | Input::PostSettled => {
+                self.counted(input, effects);
+            }
         }
         self.follow(effects);
     }
 
+    /// What only a transaction counts.
+    fn counted(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
+        let Some(transaction) = &mut self.transaction else { return };
+        match input {
+            Input::Taken(records) => transaction.taken(records),
+            Input::Posted(outputs) => transaction.posted(outputs, effects),
+            _ => transaction.post_settled(),
+        }
+    }
+
     fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.now = self.now.max(now);
+        if self.transaction.is_some() {
+            return self.transaction_tick(effects);
+        }
         let due = self.committed_at + self.bounds.commit_interval;
         if self.now >= due && matches!(self.phase, Phase::Running) {
             self.committed_at = self.now;
@@ -153,7 +189,10 @@ impl State {
         }
     }
 
-    fn assigned(&mut self, partitions: &[Partition]) {
+    fn assigned(&mut self, partitions: &[Partition], effects: &mut Vec<Effect>) {
+        if !partitions.is_empty() {
+            self.begin_first(effects);
+        }
         for partition in partitions {
             self.keep_from_release(partition);
             self.partitions.assign(partition);
@@ -175,6 +214,7 @@ impl State {
     }
 
     fn lost(&mut self, partitions: &[Partition], effects: &mut Vec<Effect>) {
+        self.lost_in_transaction(effects);
         for gone in partitions {
             self.keep_from_release(gone);
             self.partitions.remove(gone);
@@ -213,6 +253,9 @@ impl State {
         if let Some(offsets) = self.partitions.offsets(ticket.owner) {
             offsets.open(ticket.offset, outputs, timestamp, now);
         }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.opened();
+        }
     }
 
     fn delivered(&mut self, ticket: Ticket) {
@@ -249,6 +292,26 @@ impl State {
 
     /// What follows from where things stand now.
     fn follow(&mut self, effects: &mut Vec<Effect>) {
+        match self.transaction {
+            None => self.follow_deliveries(effects),
+            Some(_) => self.follow_transaction(effects),
+        }
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        let is_ending = !matches!(self.phase, Phase::Running);
+        let is_held =
+            self.transaction.as_ref().is_some_and(|transaction| transaction.pauses(self.now));
+        let pause =
+            self.too_much || self.queue_full || self.trouble.is_any() || is_ending || is_held;
+        if pause != self.paused {
+            self.paused = pause;
+            effects.push(if pause { Effect::Pause } else { Effect::Resume });
+        }
+    }
+
+    /// The same at least once: offsets follow deliveries.
+    fn follow_deliveries(&mut self, effects: &mut Vec<Effect>) {
         let ending = match &self.phase {
             Phase::Running => None,
             Phase::Ending(ending) => {
@@ -258,26 +321,17 @@ impl State {
             }
             Phase::Ended => return,
         };
-        if let Some(ending) = ending {
-            self.drains.iter_mut().for_each(|drain| drain.deadline = self.now);
-            self.release_drained(effects);
-            commit(self.partitions.due_all(), CommitMode::Sync, effects);
-            effects.push(Effect::End(match ending {
-                Ending::Exhausted | Ending::Stopped if self.in_flight > 0 => {
-                    Ending::Undelivered(self.in_flight)
-                }
-                ending => ending,
-            }));
-            self.phase = Phase::Ended;
-            return;
-        }
+        let Some(ending) = ending else { return self.release_drained(effects) };
+        self.drains.iter_mut().for_each(|drain| drain.deadline = self.now);
         self.release_drained(effects);
-        let is_ending = !matches!(self.phase, Phase::Running);
-        let pause = self.too_much || self.queue_full || self.trouble.is_any() || is_ending;
-        if pause != self.paused {
-            self.paused = pause;
-            effects.push(if pause { Effect::Pause } else { Effect::Resume });
-        }
+        commit(self.partitions.due_all(), CommitMode::Sync, effects);
+        effects.push(Effect::End(match ending {
+            Ending::Exhausted | Ending::Stopped if self.in_flight > 0 => {
+                Ending::Undelivered(self.in_flight)
+            }
+            ending => ending,
+        }));
+        self.phase = Phase::Ended;
     }
 
     /// Whether the source was told to lend nothing.
@@ -303,7 +357,9 @@ impl State {
     pub fn holds(&self) -> Holds {
         Holds {
             back_pressure: self.too_much || self.queue_full,
-            output_unavailable: self.trouble.is_any() || self.is_slow(),
+            output_unavailable: self.trouble.is_any()
+                || self.is_slow()
+                || self.transaction.as_ref().is_some_and(|it| it.is_unavailable(self.now)),
             brokers_down: self.brokers_down,
         }
     }

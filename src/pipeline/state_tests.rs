@@ -19,6 +19,7 @@ const BOUNDS: Bounds = Bounds {
     shutdown_drain: Duration::from_secs(20),
     commit_interval: Duration::from_secs(1),
     delivery_timeout: Duration::from_secs(300),
+    transactions: None,
 };
 /// Most outputs of one record.
 const OUTPUTS_MAX: u32 = 3;
@@ -330,6 +331,9 @@ impl Model {
                 }
             }
             Effect::End(ending) => self.ended = Some(ending),
+            Effect::Begin | Effect::CommitTransaction(_) | Effect::Abort | Effect::Rewind(_) => {
+                panic!("{effect:?} is the other guarantee's")
+            }
         }
     }
 

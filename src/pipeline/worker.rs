@@ -11,23 +11,26 @@
 //! is ever dropped.
 
 mod books;
+mod exactly_once;
+mod failures;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::judge::{AnotherForm, Judge};
+use super::judge::Judge;
 use super::kept::{Kept, Payload};
 use super::ledger::{Ledger, What};
 use super::note::{Note, Prepared};
-use super::outputs::{Met, Outputs, Sent, Trial};
+use super::outputs::{Met, Open, Outputs, Sent};
 use super::state::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, State, Ticket};
 use super::tally::{Rebalance, RebalanceKind, Tally};
 use crate::detect::{Outcome, Scratch};
 use crate::event::TopicProfile;
 use crate::record::{Record, Timestamp};
-use crate::sink::{Delivery, DeliveryFault, FaultClass, Refusal, Sink, Token};
+use crate::sink::{Delivery, DeliveryFault, FaultClass, Sink, Token};
 use crate::source::{CommitMode, Partition, Source, SourceError, SourceEvent};
+use exactly_once::InTransaction;
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,8 @@ struct Desk<K> {
     wall: Timestamp,
     /// Of what is covered, where one is kept.
     ledger: Option<Ledger>,
+    /// `None`: at least once.
+    transaction: Option<InTransaction>,
 }
 
 /// What is looked up once per assignment and not per record.
@@ -102,7 +107,7 @@ struct Lane {
     topic: usize,
 }
 
-impl<S: Source, K: Sink> Worker<S, K> {
+impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
     /// A worker that owns nothing yet.
     #[must_use]
     pub fn new(source: S, sink: K, judge: Arc<Judge>, options: WorkerOptions) -> Self {
@@ -118,6 +123,7 @@ impl<S: Source, K: Sink> Worker<S, K> {
             effects: Vec::new(),
             wall: Timestamp::default(),
             ledger: None,
+            transaction: options.bounds.transactions.map(|_| InTransaction::default()),
         };
         let updates_at = Duration::ZERO;
         Self { source, desk, options, effects: Vec::new(), updates_at, ended: None }
@@ -140,13 +146,43 @@ impl<S: Source, K: Sink> Worker<S, K> {
             self.updates_at = now + UPDATES_EVERY;
             self.desk.post(self.desk.judge.updates(self.desk.wall));
             self.desk.settle();
+            self.carry_out();
         }
+        self.settle_transaction();
         while let Some(event) = self.source.event() {
+            if event == SourceEvent::Ended {
+                self.post_before_end();
+            }
             self.desk.event(event);
             self.carry_out();
         }
         self.desk.send_waiting();
-        let wait = match self.desk.outputs.is_empty() || self.desk.outputs.is_resting() {
+        let taken = self.take_records();
+        self.desk.poll_sink(self.sink_wait());
+        self.carry_out();
+        self.desk.close_readings();
+        self.desk.tally.rewinds += self.desk.state.take_rewinds();
+        match &mut self.ended {
+            None => Step::Went(taken),
+            Some(end) => {
+                // What the drain left of its time: the end takes no longer for updates.
+                end.until = self.desk.state.ends_by().unwrap_or(now);
+                if self.desk.has_updates_after(&end.ending) {
+                    self.desk.post_last_updates();
+                }
+                self.last_round(now)
+            }
+        }
+    }
+
+    /// Polls the source; says how many records were taken.
+    fn take_records(&mut self) -> usize {
+        if !self.desk.state.may_take() && !self.desk.state.is_paused() {
+            // A transaction is about to be settled: what was fetched ahead stays where it is.
+            return 0;
+        }
+        let is_idle = self.desk.outputs.is_empty() && self.desk.state.may_take();
+        let wait = match is_idle || self.desk.outputs.is_resting() {
             true => self.options.idle_wait,
             false => self.options.busy_wait,
         };
@@ -157,35 +193,36 @@ impl<S: Source, K: Sink> Worker<S, K> {
             self.desk.broken(&fault);
             0
         });
-        self.desk.poll_sink();
-        self.carry_out();
-        self.desk.close_readings();
-        self.desk.tally.rewinds += self.desk.state.take_rewinds();
-        match &mut self.ended {
-            None => Step::Went(taken),
-            Some(end) => {
-                // What the drain left of its time: the end takes no longer for updates.
-                end.until = self.desk.state.ends_by().unwrap_or(now);
-                if matches!(end.ending, Ending::Stopped | Ending::Exhausted) {
-                    self.desk.post(self.desk.judge.last_updates(self.desk.wall));
-                }
-                self.last_round(now)
-            }
+        if self.desk.transaction.is_some() && taken > 0 {
+            self.desk.apply(Input::Taken(taken as u64));
+        }
+        taken
+    }
+
+    /// How long the sink is waited for: only where the source was not polled.
+    fn sink_wait(&self) -> Duration {
+        match self.desk.state.may_take() || self.desk.state.is_paused() {
+            true => Duration::ZERO,
+            false => self.options.busy_wait,
         }
     }
 
     /// Sends what is left of updates, and ends when it is delivered or has had its time.
     fn last_round(&mut self, now: Duration) -> Step {
-        self.desk.send_waiting();
-        self.desk.poll_sink();
-        self.desk.effects.clear();
         let Some(end) = &self.ended else { return Step::Went(0) };
+        if self.desk.transaction.is_some() {
+            return Step::Ended(end.ending.clone());
+        }
+        self.desk.send_waiting();
+        self.desk.poll_sink(Duration::ZERO);
+        self.desk.effects.clear();
         let is_open = !self.desk.outputs.is_empty() && self.desk.state.in_flight() == 0;
         if is_open && now < end.until { Step::Went(0) } else { Step::Ended(end.ending.clone()) }
     }
 
     /// Begins the end: nothing more is taken; steps go on until one says [`Step::Ended`].
     pub fn stop(&mut self) {
+        self.post_before_end();
         self.desk.apply(Input::Stop);
     }
 
@@ -272,10 +309,24 @@ impl<S: Source, K: Sink> Worker<S, K> {
                 Ok(())
             }
             Effect::Release(partitions) => {
+                self.desk.released(&partitions);
                 let outcome = self.source.release(&partitions);
                 self.desk.rebalanced(RebalanceKind::Released, partitions);
                 outcome
             }
+            Effect::Begin => {
+                self.desk.begin_transaction();
+                Ok(())
+            }
+            Effect::CommitTransaction(watermarks) => {
+                self.commit_transaction(watermarks);
+                Ok(())
+            }
+            Effect::Abort => {
+                self.desk.abort_transaction();
+                Ok(())
+            }
+            Effect::Rewind(known) => self.source.rewind(known),
             Effect::End(ending) => {
                 self.ended = Some(End { ending, until: Duration::ZERO });
                 Ok(())
@@ -313,6 +364,7 @@ impl<K: Sink> Desk<K> {
             }
             SourceEvent::Committed(outcome) => self.committed(CommitMode::Sync, outcome),
             SourceEvent::CommitOutrun => self.apply(Input::CommitFailed),
+            SourceEvent::Rewound => self.apply(Input::Rewound),
             SourceEvent::Ended => self.apply(Input::Exhausted),
             SourceEvent::BrokersDown => self.apply(Input::BrokersDown),
             SourceEvent::BrokersUp => self.apply(Input::BrokersUp),
@@ -346,23 +398,31 @@ impl<K: Sink> Desk<K> {
             self.apply(Input::Clean(ticket, record.timestamp));
             return ControlFlow::Continue(());
         }
-        let outputs = u32::try_from(self.prepared.len()).unwrap_or(u32::MAX);
+        let again = self.heed_refusals(ticket, kept.as_ref());
+        let outputs = again.as_ref().map_or(self.prepared.len(), Vec::len);
+        if outputs == 0 {
+            self.apply(Input::Clean(ticket, record.timestamp));
+            return ControlFlow::Continue(());
+        }
+        let outputs = u32::try_from(outputs).unwrap_or(u32::MAX);
         self.apply(Input::Opened(ticket, outputs, record.timestamp));
         self.wall = self.wall.max(record.received);
         for output in self.prepared.drain(..) {
-            self.outputs.push(Some(ticket), output, kept.clone());
+            self.outputs.push(Open::owed(ticket, output, kept.clone()));
         }
+        again.into_iter().flatten().for_each(|open| self.outputs.push(open));
         self.send_waiting();
         // Deliveries are reported while records are judged, so that a repeat is known early.
-        self.poll_sink();
+        self.poll_sink(Duration::ZERO);
         if self.effects.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     /// Sends outputs that no record owes.
     fn post(&mut self, outputs: Vec<Prepared>) {
-        for output in outputs {
-            self.outputs.push(None, output, None);
+        if !outputs.is_empty() {
+            self.apply(Input::Posted(outputs.len()));
         }
+        outputs.into_iter().for_each(|output| self.outputs.push(Open::posted(output)));
     }
 
     /// Inspects the record, counts it, and prepares what it owes; where it owes anything, it is
@@ -400,6 +460,9 @@ impl<K: Sink> Desk<K> {
 
     /// Sends what waits, in order, as far as the sink has room.
     fn send_waiting(&mut self) {
+        if !self.state.may_send() {
+            return;
+        }
         loop {
             match self.outputs.send_next(&mut self.sink) {
                 Sent::One => {}
@@ -412,9 +475,9 @@ impl<K: Sink> Desk<K> {
     }
 
     /// Serves the sink and finishes what was delivered.
-    fn poll_sink(&mut self) {
+    fn poll_sink(&mut self, wait: Duration) {
         let mut done = Vec::new();
-        self.sink.poll(Duration::ZERO, &mut |token, delivery| done.push((token, delivery)));
+        self.sink.poll(wait, &mut |token, delivery| done.push((token, delivery)));
         for (token, delivery) in done {
             self.outputs.came_back(token);
             match delivery {
@@ -428,7 +491,21 @@ impl<K: Sink> Desk<K> {
     /// One output was delivered.
     fn delivered(&mut self, token: Token) {
         let Some(open) = self.outputs.take(token) else { return };
-        match open.prepared.note {
+        if self.transaction.is_some() {
+            return self.delivered_in_transaction(open);
+        }
+        self.count(open.ticket, open.prepared.note);
+        if open.history.trouble == Met::Trouble {
+            self.apply(Input::Recovered);
+        }
+        if let Some(ticket) = open.ticket {
+            self.apply(Input::Delivered(ticket));
+        }
+    }
+
+    /// Counts what is delivered for good.
+    fn count(&mut self, ticket: Option<Ticket>, note: Note) {
+        match note {
             Note::Alert(alert) => {
                 self.judge.delivered(alert.id);
                 self.tally.delivered.push(alert.about);
@@ -438,105 +515,21 @@ impl<K: Sink> Desk<K> {
             Note::Audit(_) => {}
             Note::DeadLetter(letter) => {
                 self.tally.dead_letter(letter.cause);
-                self.unsent(open.ticket, letter.cause);
+                self.unsent(ticket, letter.cause);
             }
-        }
-        if open.history.trouble == Met::Trouble {
-            self.apply(Input::Recovered);
-        }
-        if let Some(ticket) = open.ticket {
-            self.apply(Input::Delivered(ticket));
         }
     }
 
     /// One output was not delivered.
     fn failed(&mut self, token: Token, fault: &DeliveryFault) {
+        if self.transaction.is_some() {
+            return self.failed_in_transaction(token, fault);
+        }
         match fault.class {
             FaultClass::Refused(refusal) => self.refused(token, refusal, &fault.why),
             FaultClass::Unavailable => self.held(token, &fault.why),
             FaultClass::Fatal => self.ends(token, &fault.why),
         }
-    }
-
-    /// The sink cannot go on.
-    fn ends(&mut self, token: Token, why: &str) {
-        let Some(open) = self.outputs.take(token) else { return };
-        let why = self.line(open.ticket, open.prepared.note.name(), why);
-        match open.ticket {
-            Some(ticket) => self.apply(Input::Failed(ticket, &why)),
-            None => self.apply(Input::Broken(&why)),
-        }
-    }
-
-    /// The target takes nothing now: the output rests, and what is behind it must not overtake it.
-    fn held(&mut self, token: Token, why: &str) {
-        let Some(open) = self.outputs.get_mut(token) else { return };
-        if self.tally.trouble.is_none() {
-            let (ticket, name) = (open.ticket, open.prepared.note.name());
-            self.tally.trouble = Some(self.line(ticket, name, why));
-        }
-        self.rests(token);
-        if self.outputs.are_with_sink() {
-            self.sink.recall();
-        }
-    }
-
-    /// The output rests until the next retry.
-    fn rests(&mut self, token: Token) {
-        let Some(open) = self.outputs.get_mut(token) else { return };
-        open.history.trial = Trial::Shared;
-        let met = std::mem::replace(&mut open.history.trouble, Met::Trouble);
-        self.outputs.rest(token);
-        self.apply(match met {
-            Met::Never => Input::Held,
-            Met::Trouble => Input::HeldAgain,
-        });
-    }
-
-    /// The target refuses this output: another form of it goes out. Only what was too large
-    /// without company is too large.
-    fn refused(&mut self, token: Token, refusal: Refusal, why: &str) {
-        let Some(open) = self.outputs.get_mut(token) else { return };
-        if refusal == Refusal::TooLarge && open.history.trial == Trial::Shared {
-            open.history.trial = Trial::Alone;
-            return self.outputs.send_alone(token);
-        }
-        let (ticket, name) = (open.ticket, open.prepared.note.name());
-        let Some(kept) = open.kept.clone() else { return self.drop_update(token, why) };
-        match kept.judge.another_form(&open.prepared, &kept, (refusal, why)) {
-            AnotherForm::Sent(other) => {
-                open.prepared = other;
-                open.history.trial = Trial::Alone;
-                self.outputs.send_alone_next(token);
-            }
-            AnotherForm::Discarded(cause) => {
-                self.tally.dead_letter(cause);
-                let trouble = open.history.trouble;
-                drop(self.outputs.take(token));
-                self.unsent(ticket, cause);
-                if trouble == Met::Trouble {
-                    self.apply(Input::Recovered);
-                }
-                if let Some(ticket) = ticket {
-                    self.apply(Input::Delivered(ticket));
-                }
-            }
-            // Nothing may be left behind, so this is not the record's fault any more.
-            AnotherForm::None => return self.held(token, why),
-        }
-        let line = self.line(ticket, name, why);
-        self.tally.refusal(|| line);
-    }
-
-    /// An update holds no offset, and its alert is delivered: what is lost is the count of hits
-    /// that were held back behind it.
-    fn drop_update(&mut self, token: Token, why: &str) {
-        let Some(open) = self.outputs.take(token) else { return };
-        if open.history.trouble == Met::Trouble {
-            self.apply(Input::Recovered);
-        }
-        let line = self.line(open.ticket, open.prepared.note.name(), why);
-        self.tally.refusal(|| line);
     }
 
     /// What could not be delivered, and why.

@@ -5,6 +5,8 @@
 //! client library and the memory of what is in its queue, which the configuration bounds: with its
 //! consumer, an idle worker took 18 MB and 8 threads (one broker, 1, 2 and 4 workers, 2026-11-25).
 //!
+//! With a transactional id, outputs are sent in transactions; see [`transactor`].
+//!
 //! Taken is not delivered: only the broker's confirmation is, and it comes back from
 //! [`Sink::poll`]. `flush` of the client library is not used: it waits 100 ms whenever anything
 //! is in flight.
@@ -14,6 +16,7 @@
 //! another producer takes its place.
 
 mod class;
+mod transactor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +26,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
-use super::{Delivery, DeliveryFault, FaultClass, Output, SendError, Sink, Target, Token};
+use super::{
+    Delivery, DeliveryFault, FaultClass, Output, SendError, Settled, Sink, Target, Token,
+    TransactionFault,
+};
 use crate::clock::Clock;
 use crate::config::settings::{ClusterSettings, OutputSettings};
-use crate::kafka::ProducerCallbacks;
 use crate::kafka::context::{Delivered, Failure};
+use crate::kafka::{Enlisted, ProducerCallbacks};
+use transactor::{Done, EndBy, Transactor};
 
 /// How long the client library is waited for at a time: its own wait does not end early.
 const POLL: Duration = Duration::from_millis(1);
@@ -35,6 +42,10 @@ const POLL: Duration = Duration::from_millis(1);
 /// How often the queue is emptied while outputs are recalled: what was on its way may come back to
 /// it, and each time costs every broker's thread a little.
 const PURGE_EVERY: Duration = Duration::from_millis(10);
+
+/// After so long without a report, a transaction is asked whether it has failed: one that has may
+/// leave its outputs where they are, and reports nothing.
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// How long the topics' metadata may take at the start.
 const METADATA: Duration = Duration::from_secs(5);
@@ -102,7 +113,9 @@ type Client = BaseProducer<ProducerCallbacks>;
 
 /// A producer.
 pub struct KafkaSink {
-    producer: Client,
+    producer: Arc<Client>,
+    /// Where the configuration names a transactional id.
+    transactions: Option<Transactions>,
     options: KafkaSinkOptions,
     clock: Arc<dyn Clock>,
     /// While outputs are recalled: when the queue is emptied next, on the monotonic clock.
@@ -115,8 +128,19 @@ pub struct KafkaSink {
     delivered: Vec<Delivered>,
 }
 
+/// What is kept of transactions.
+struct Transactions {
+    transactor: Transactor,
+    /// Whether a commit or an abort is under way.
+    is_settling: bool,
+    /// Whether an output of the transaction failed.
+    has_failed: bool,
+    /// When something was sent or reported last, or asked for, on the monotonic clock.
+    heard_at: Duration,
+}
+
 impl KafkaSink {
-    /// Opens a producer and fetches the topics' metadata, so that the first alert does not wait
+    /// Opens a producer, takes it in where it has a transactional id, and fetches the topics' metadata, so that the first alert does not wait
     /// for it.
     ///
     /// # Errors
@@ -126,8 +150,19 @@ impl KafkaSink {
         for topic in options.topics.names() {
             producer.client().fetch_metadata(Some(topic), METADATA).map_err(refused)?;
         }
+        let transactions = match options.config.get("transactional.id") {
+            None => None,
+            Some(_) => {
+                transactor::take_in(&producer, &options, &*clock)?;
+                let transactor =
+                    Transactor::start(options.clone(), Arc::clone(&clock)).map_err(refused)?;
+                let heard_at = clock.monotonic();
+                Some(Transactions { transactor, is_settling: false, has_failed: false, heard_at })
+            }
+        };
         Ok(Self {
-            producer,
+            producer: Arc::new(producer),
+            transactions,
             options,
             clock,
             recalled: None,
@@ -158,6 +193,12 @@ impl KafkaSink {
         self.producer.context().take_delivered(&mut self.delivered);
         count += self.delivered.len();
         self.in_flight = self.in_flight.saturating_sub(self.delivered.len());
+        if let Some(transactions) = &mut self.transactions
+            && count > 0
+        {
+            transactions.heard_at = self.clock.monotonic();
+            transactions.has_failed |= self.delivered.iter().any(|it| it.failure.is_some());
+        }
         for Delivered { token, failure } in self.delivered.drain(..) {
             let is_purged = failure.as_ref().is_some_and(|it| it.code == Some(Code::PurgeQueue));
             let delivery = match failure.map(|failure| fault(&self.producer, failure)) {
@@ -187,16 +228,23 @@ impl KafkaSink {
 
     /// Puts another producer in the place of one whose outputs were recalled.
     fn replace(&mut self) -> Result<(), SendError> {
-        let old = std::mem::replace(&mut self.producer, producer(&self.options)?);
+        let new = producer(&self.options)?;
         self.recalled = None;
-        // Closing may wait for a broker that does not answer. Nothing is in it any more, so nobody
-        // waits for that; where no thread is to be had, it is closed here.
-        drop(std::thread::Builder::new().spawn(move || drop(old)));
+        self.install(Arc::new(new));
         Ok(())
+    }
+
+    fn install(&mut self, new: Arc<Client>) {
+        let old = std::mem::replace(&mut self.producer, new);
+        // Closing may wait for a broker that does not answer. Nothing that matters is in it any
+        // more, so nobody waits for that; where no thread is to be had, it is closed here.
+        drop(std::thread::Builder::new().spawn(move || drop(old)));
     }
 }
 
 impl Sink for KafkaSink {
+    type Enlisted = Enlisted;
+
     fn send(&mut self, output: &Output<'_>, token: Token) -> Result<(), SendError> {
         if self.recalled.is_some() {
             if self.in_flight > 0 {
@@ -221,10 +269,17 @@ impl Sink for KafkaSink {
         };
         match self.producer.send(record) {
             Ok(()) => {
+                if self.in_flight == 0 {
+                    self.heard();
+                }
                 self.in_flight += 1;
                 Ok(())
             }
             Err((KafkaError::MessageProduction(Code::QueueFull), _)) => Err(SendError::QueueFull),
+            // The transaction has failed; a report, or else silence, tells why.
+            Err((KafkaError::MessageProduction(Code::State), _)) if self.transactions.is_some() => {
+                Err(SendError::QueueFull)
+            }
             Err((fault, _)) => Err(self.refusal(topic, &fault)),
         }
     }
@@ -243,10 +298,14 @@ impl Sink for KafkaSink {
                 if self.report(done) == 0 || left.is_zero() {
                     break;
                 }
-            } else if self.in_flight == 0 || left.is_zero() {
+            } else if (self.in_flight == 0 && !self.is_settling()) || left.is_zero() {
                 break;
             } else {
                 self.producer.poll(left.min(POLL));
+                if self.is_settling() {
+                    // It may have ended meanwhile.
+                    break;
+                }
             }
         }
     }
@@ -255,6 +314,87 @@ impl Sink for KafkaSink {
         if self.in_flight > 0 && self.recalled.is_none() {
             self.recalled = Some(Duration::ZERO);
             self.purge();
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), TransactionFault> {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.has_failed = false;
+        }
+        self.producer.begin_transaction().map_err(|fault| self.transaction_fault(&fault))
+    }
+
+    fn commit(&mut self, enlisted: Enlisted) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.is_settling = true;
+            transactions.transactor.commit(&self.producer, enlisted);
+        }
+    }
+
+    fn abort(&mut self) {
+        self.discarded.clear();
+        if let Some(transactions) = &mut self.transactions {
+            transactions.is_settling = true;
+            // An output that failed, or is still under way, leaves a gap in the numbers that the
+            // broker expects of this producer; and the library may wait for it without end.
+            let by = match self.in_flight > 0 || transactions.has_failed {
+                true => EndBy::AnotherProducer,
+                false => EndBy::Abort,
+            };
+            transactions.transactor.abort(&self.producer, by);
+        }
+    }
+
+    fn settled(&mut self) -> Option<Settled> {
+        let transactions = self.transactions.as_mut()?;
+        if !transactions.is_settling {
+            return self.ask_the_silent();
+        }
+        let Done { settled, client } = transactions.transactor.settled()?;
+        transactions.is_settling = false;
+        if let Some(client) = client {
+            self.install(client);
+            self.in_flight = 0;
+        }
+        Some(settled)
+    }
+}
+
+impl KafkaSink {
+    fn is_settling(&self) -> bool {
+        self.transactions.as_ref().is_some_and(|transactions| transactions.is_settling)
+    }
+
+    fn heard(&mut self) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.heard_at = self.clock.monotonic();
+        }
+    }
+
+    fn transaction_fault(&self, fault: &KafkaError) -> TransactionFault {
+        TransactionFault {
+            class: transactor::class(fault),
+            why: transactor::plain(fault, &self.options),
+        }
+    }
+
+    /// Where outputs are under way and nothing is heard of them: whether the transaction has
+    /// failed. Beginning another one is what the library refuses, with the reason.
+    fn ask_the_silent(&mut self) -> Option<Settled> {
+        let now = self.clock.monotonic();
+        let heard_at = self.transactions.as_ref()?.heard_at;
+        if self.in_flight == 0 || now < heard_at + SILENCE {
+            return None;
+        }
+        self.heard();
+        match self.producer.begin_transaction() {
+            Err(KafkaError::Transaction(fault))
+                if fault.txn_requires_abort() || fault.is_fatal() =>
+            {
+                let fault = KafkaError::Transaction(fault);
+                Some(Settled::MustAbort(self.transaction_fault(&fault)))
+            }
+            _ => None,
         }
     }
 }

@@ -114,6 +114,8 @@ impl LinesSink {
 }
 
 impl Sink for LinesSink {
+    type Enlisted = ();
+
     fn send(&mut self, output: &Output<'_>, token: Token) -> Result<(), SendError> {
         if let Some(fault) = &self.fault {
             return Err(SendError::Refused(DeliveryFault::fatal(fault.to_string())));

@@ -5,10 +5,12 @@ pub mod kafka;
 pub mod fault;
 pub mod lines;
 pub mod memory;
+pub mod transaction;
 
 use std::time::Duration;
 
 pub use fault::{DeliveryFault, FaultClass, Refusal};
+pub use transaction::{Settled, TransactionFault, TransactionFaultClass};
 
 /// Which target an output is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +66,14 @@ pub enum Delivery {
 }
 
 /// A sink of outputs.
+///
+/// With exactly-once, outputs are sent between [`Sink::begin`] and [`Sink::commit`] only, and
+/// become visible together. A commit or an abort that was begun ends by [`Sink::settled`]; nothing
+/// else may be begun before.
 pub trait Sink {
+    /// What a source enlists; see [`Source::Enlisted`](trait@crate::source::Source).
+    type Enlisted;
+
     /// Takes one output; how it ends comes back from [`Sink::poll`] under `token`.
     ///
     /// # Errors
@@ -80,4 +89,28 @@ pub trait Sink {
     /// nothing is in flight any more, polls report such outputs as [`Delivery::Recalled`]. Nothing
     /// may be sent before that. A sink that keeps the order by itself has nothing to do.
     fn recall(&mut self) {}
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`TransactionFault`]; it has to be aborted all the same.
+    fn begin(&mut self) -> Result<(), TransactionFault> {
+        let why = "this sink has no transactions".to_owned();
+        Err(TransactionFault { class: TransactionFaultClass::Unavailable, why })
+    }
+
+    /// Begins to commit the transaction, with the offsets that were enlisted. Every output in it
+    /// must be delivered.
+    fn commit(&mut self, enlisted: Self::Enlisted) {
+        drop(enlisted);
+    }
+
+    /// Begins to abort the transaction. Outputs in it that have not come back need not.
+    fn abort(&mut self) {}
+
+    /// How a commit or an abort that was begun has ended, once it has; or that an open transaction
+    /// has failed ([`Settled::MustAbort`]).
+    fn settled(&mut self) -> Option<Settled> {
+        Some(Settled::Failed("this sink has no transactions".to_owned()))
+    }
 }

@@ -39,6 +39,9 @@ pub enum SourceEvent {
     /// A commit lost a race with a rebalance. That is no fault, but what is still owned has not
     /// been committed: it has to be committed again.
     CommitOutrun,
+    /// Every partition goes on at its committed offset, as [`Source::rewind`](super::Source::rewind)
+    /// asked.
+    Rewound,
     /// There will be no more records (files, a closed pipe).
     Ended,
     /// No broker can be reached.
@@ -56,6 +59,15 @@ pub enum CommitMode {
     Sync,
 }
 
+/// Whether it is known what the last transaction has committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewind {
+    /// It committed nothing.
+    Known,
+    /// It may have been committed: the cluster has to be asked.
+    Ask,
+}
+
 /// What a source cannot recover from by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -67,6 +79,9 @@ pub enum SourceError {
         /// Why.
         cause: std::io::Error,
     },
+    /// It has no offsets that a transaction could hold.
+    #[error("this source takes no part in transactions")]
+    NoTransactions,
     /// The Kafka client says that it cannot go on.
     #[error("{0}")]
     Client(String),

@@ -11,6 +11,7 @@ mod commits;
 mod group;
 mod membership;
 mod start;
+mod transaction;
 mod unreadable;
 
 use std::collections::VecDeque;
@@ -25,11 +26,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Headers as _, Message, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{CommitMode, Partition, Source, SourceError, SourceEvent};
+use super::{CommitMode, Partition, Rewind, Source, SourceError, SourceEvent};
 use crate::clock::Clock;
-use crate::config::settings::{ClusterSettings, Start};
+use crate::config::settings::{ClusterSettings, Guarantee, Start};
 use crate::kafka::statistics::Figures;
-use crate::kafka::{CommitQueue, ConsumerCallbacks};
+use crate::kafka::{CommitQueue, ConsumerCallbacks, Enlisted};
 use crate::record::{Header, Headers, Position, Record, Timestamp};
 use membership::Membership;
 use unreadable::{ScoutOptions, Unreadable};
@@ -47,6 +48,8 @@ pub struct KafkaSourceOptions {
     pub topics: Vec<String>,
     /// Where a group without offsets begins.
     pub start: Start,
+    /// With exactly-once, offsets are committed by the sink's transactions.
+    pub guarantee: Guarantee,
 }
 
 /// A member of a consumer group.
@@ -57,6 +60,7 @@ pub struct KafkaSource {
     commits: Option<CommitQueue>,
     clock: Arc<dyn Clock>,
     start: Start,
+    guarantee: Guarantee,
     membership: Membership,
     events: VecDeque<SourceEvent>,
     joined: bool,
@@ -73,6 +77,8 @@ pub struct KafkaSource {
     commits_open: usize,
     /// Start positions that no commit has confirmed yet.
     unconfirmed: start::Offsets,
+    /// The committed offsets are to be found out, to go back to them.
+    goes_back: bool,
     /// Some offset is out of range; which one is to be found out.
     out_of_range: bool,
     /// Batches that cannot be unpacked.
@@ -105,12 +111,13 @@ impl KafkaSource {
             .ok_or_else(|| SourceError::Client("no memory for a queue".to_owned()))?;
         let may_idle = options.config.get("group.protocol") == Some("consumer");
         let waits_for_match = topics.iter().all(|topic| topic.starts_with('^'));
-        let KafkaSourceOptions { name, config, cluster, start, .. } = options;
+        let KafkaSourceOptions { name, config, cluster, start, guarantee, .. } = options;
         Ok(Self {
             consumer: Some(consumer),
             commits: Some(commits),
             clock,
             start,
+            guarantee,
             membership: Membership::default(),
             events: VecDeque::new(),
             joined: false,
@@ -124,6 +131,7 @@ impl KafkaSource {
             offset_resets: 0,
             commits_open: 0,
             unconfirmed: start::Offsets::new(),
+            goes_back: false,
             out_of_range: false,
             unreadable: Unreadable::new(ScoutOptions { name, config, cluster }),
             ask_at: Duration::ZERO,
@@ -195,6 +203,9 @@ impl KafkaSource {
             (_, Some(code)) if is_forbidden && !self.joined => {
                 Err(SourceError::Client(format!("join the consumer group: {code}")))
             }
+            (_, Some(Code::InconsistentGroupProtocol)) => {
+                Err(SourceError::Client(OTHER_MEMBERS.to_owned()))
+            }
             // Nothing matches the expression (yet). The client joins its group when something does;
             // until then it has what it can have.
             (_, Some(Code::UnknownTopicOrPartition)) if self.waits_for_match => {
@@ -244,11 +255,18 @@ impl KafkaSource {
     }
 }
 
+/// Why a group does not take this member in.
+const OTHER_MEMBERS: &str = "join the consumer group: its members share partitions out in another \
+     way; after a change of delivery.guarantee or input.protocol all instances of the group have \
+     to be stopped before the first one starts again";
+
 /// Most faults of the client that one poll looks at: a client that has nothing else to tell must
 /// not keep the worker from its other duties.
 const FAULTS_MAX: usize = 16;
 
 impl Source for KafkaSource {
+    type Enlisted = Enlisted;
+
     fn poll(
         &mut self,
         wait: Duration,
@@ -321,6 +339,18 @@ impl Source for KafkaSource {
     fn release(&mut self, partitions: &[Partition]) -> Result<(), SourceError> {
         let steps = self.membership.release(partitions);
         self.take_steps(steps)
+    }
+
+    fn enlist(&mut self, watermarks: &[(Partition, i64)]) -> Option<Enlisted> {
+        self.enlist_watermarks(watermarks)
+    }
+
+    fn transacted(&mut self) {
+        self.membership.transacted();
+    }
+
+    fn rewind(&mut self, known: Rewind) -> Result<(), SourceError> {
+        self.go_back(known)
     }
 
     fn close(&mut self) {

@@ -230,6 +230,8 @@ fn unreadable(name: &str, cause: io::Error) -> SourceError {
 }
 
 impl Source for LinesSource {
+    type Enlisted = ();
+
     /// Blocks until bytes arrive where none are at hand: a pipe has no time-outs. That holds
     /// nothing up, because a sink of lines has nothing in flight between two steps.
     fn poll(

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Began, CommitMode, Partition, Source, SourceError, SourceEvent};
+use super::{Began, CommitMode, Partition, Rewind, Source, SourceError, SourceEvent};
 use crate::record::{Header, Headers, Position, Record, Timestamp};
 
 /// One record, owned.
@@ -51,6 +52,8 @@ struct Log {
     records: Vec<(i64, MemoryRecord)>,
     end: i64,
     committed: Option<i64>,
+    /// What the client knows of that.
+    known: Option<i64>,
     /// Every commit that was asked for, in order.
     commits: Vec<i64>,
 }
@@ -85,7 +88,21 @@ pub struct MemorySource {
     released: Vec<Partition>,
     /// Where partitions go on once they are released: their records were deleted.
     resetting: BTreeMap<Partition, i64>,
+    enlisted: Vec<(Partition, i64)>,
+    membership: Membership,
 }
+
+/// Whether the group takes offsets from this client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Membership {
+    #[default]
+    Member,
+    /// The group has moved on, and the client has not heard of it.
+    Outrun,
+}
+
+/// What a memory sink's transaction commits: topic, partition, watermark.
+pub type MemoryOffsets = Vec<(Arc<str>, i32, i64)>;
 
 impl MemorySource {
     /// An empty log.
@@ -131,9 +148,11 @@ impl MemorySource {
 
     /// Assigns partitions: they begin at what was committed.
     pub fn assign(&mut self, partitions: &[Partition]) {
+        self.membership = Membership::Member;
         let mut begin = Vec::new();
         for partition in partitions {
             let log = self.logs.entry(partition.clone()).or_default();
+            log.known = log.committed;
             let position = log.committed.unwrap_or_default();
             self.assigned.insert(partition.clone(), Assigned { position, lends: Lends::Yes });
             begin.push((partition.clone(), position));
@@ -166,6 +185,21 @@ impl MemorySource {
     pub fn crash(&mut self) {
         self.assigned.clear();
         self.events.clear();
+    }
+
+    /// The group has moved on: offsets of this client are refused until partitions are assigned.
+    pub const fn outrun(&mut self) {
+        self.membership = Membership::Outrun;
+    }
+
+    /// The broker takes the offsets of a transaction.
+    pub fn land(&mut self, offsets: &MemoryOffsets) {
+        for (topic, partition, watermark) in offsets {
+            let partition = Partition { topic: Arc::clone(topic), partition: *partition };
+            let log = self.logs.entry(partition).or_default();
+            log.committed = Some(*watermark);
+            log.commits.push(*watermark);
+        }
     }
 
     /// Lets the next commits fail.
@@ -230,6 +264,8 @@ impl MemorySource {
 const RUN: usize = 8;
 
 impl Source for MemorySource {
+    type Enlisted = MemoryOffsets;
+
     fn poll(
         &mut self,
         _wait: Duration,
@@ -312,6 +348,33 @@ impl Source for MemorySource {
                 Ok(())
             }
         }
+    }
+
+    fn enlist(&mut self, watermarks: &[(Partition, i64)]) -> Option<MemoryOffsets> {
+        watermarks.clone_into(&mut self.enlisted);
+        let offset = |(partition, watermark): &(Partition, i64)| {
+            (Arc::clone(&partition.topic), partition.partition, *watermark)
+        };
+        let is_member = self.membership == Membership::Member;
+        is_member.then(|| watermarks.iter().map(offset).collect())
+    }
+
+    fn transacted(&mut self) {
+        for (partition, watermark) in self.enlisted.drain(..) {
+            self.logs.entry(partition).or_default().known = Some(watermark);
+        }
+    }
+
+    fn rewind(&mut self, known: Rewind) -> Result<(), SourceError> {
+        for (partition, assigned) in &mut self.assigned {
+            let log = self.logs.entry(partition.clone()).or_default();
+            if known == Rewind::Ask {
+                log.known = log.committed;
+            }
+            assigned.position = log.known.unwrap_or_default();
+        }
+        self.events.push_back(SourceEvent::Rewound);
+        Ok(())
     }
 
     fn release(&mut self, partitions: &[Partition]) -> Result<(), SourceError> {

@@ -16,12 +16,15 @@ pub mod memory;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-pub use event::{Began, CommitMode, Partition, SourceError, SourceEvent};
+pub use event::{Began, CommitMode, Partition, Rewind, SourceError, SourceEvent};
 
 use crate::record::Record;
 
 /// A source of records.
 pub trait Source {
+    /// What the sink's transaction needs to commit offsets for this member of its group.
+    type Enlisted;
+
     /// Waits up to `wait` for a first record, then lends what is at hand, at most `records_max`,
     /// to `visit`, one after the other, until `visit` breaks: the record it broke at has been
     /// taken, the next one is lent by a later call. Returns how many were lent. Returns early, with
@@ -70,6 +73,26 @@ pub trait Source {
     /// # Errors
     /// As the client says.
     fn release(&mut self, partitions: &[Partition]) -> Result<(), SourceError>;
+
+    /// These watermarks are about to be committed by the sink's transaction. `None` where this is
+    /// no member of its group any more, or never was one: then the transaction has to be aborted.
+    fn enlist(&mut self, watermarks: &[(Partition, i64)]) -> Option<Self::Enlisted> {
+        let _ = watermarks;
+        None
+    }
+
+    /// What was enlisted last is committed.
+    fn transacted(&mut self) {}
+
+    /// Goes back: every owned partition is read from its committed offset again. Called while
+    /// paused; [`SourceEvent::Rewound`] follows when it is so.
+    ///
+    /// # Errors
+    /// As the client says.
+    fn rewind(&mut self, known: Rewind) -> Result<(), SourceError> {
+        let _ = known;
+        Err(SourceError::NoTransactions)
+    }
 
     /// Leaves the group and closes the client.
     fn close(&mut self);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -38,10 +39,21 @@ pub fn brokers_answer(brokers: &str) -> Result<(), String> {
 }
 
 fn consumer(brokers: &str, group: &str) -> Result<BaseConsumer, String> {
-    configuration(brokers)
+    consumer_with(brokers, group, &[])
+}
+
+fn consumer_with(
+    brokers: &str,
+    group: &str,
+    more: &[(&str, &str)],
+) -> Result<BaseConsumer, String> {
+    let mut configuration = configuration(brokers);
+    for (key, value) in more {
+        configuration.set(*key, *value);
+    }
+    configuration
         .set("group.id", group)
         .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "false")
         .set("auto.offset.reset", "error")
         // The suite also reads what the program under test is not to unpack.
         .set("receive.message.max.bytes", "400000000")
@@ -71,7 +83,9 @@ pub fn wait_for_leaders(brokers: &str, topic: &str, partitions: i32) -> Result<(
 
 /// The log end of each partition of `topic`.
 pub fn log_ends(brokers: &str, topic: &str) -> Result<BTreeMap<i32, i64>, String> {
-    let consumer = consumer(brokers, "ouzel-suite")?;
+    // The end of the log, not of what a reader of committed records may see of it.
+    let more = [("isolation.level", "read_uncommitted")];
+    let consumer = consumer_with(brokers, "ouzel-suite", &more)?;
     let about =
         consumer.fetch_metadata(Some(topic), ANSWERS_WITHIN).map_err(|fault| fault.to_string())?;
     let mut ends = BTreeMap::new();
@@ -92,7 +106,8 @@ pub fn count(brokers: &str, topic: &str) -> Result<usize, String> {
 
 /// The committed offset of each partition that has one.
 pub fn committed(brokers: &str, group: &str, topic: &str) -> Result<BTreeMap<i32, i64>, String> {
-    let consumer = consumer(brokers, group)?;
+    // What is committed now: not what an open transaction would commit, and no wait for its end.
+    let consumer = consumer_with(brokers, group, &[("isolation.level", "read_uncommitted")])?;
     let mut wanted = TopicPartitionList::new();
     for partition in log_ends(brokers, topic)?.keys() {
         wanted.add_partition(topic, *partition);
@@ -111,13 +126,15 @@ pub fn committed(brokers: &str, group: &str, topic: &str) -> Result<BTreeMap<i32
     Ok(found)
 }
 
-/// Lends every record of `topic` up to its end of now.
+/// Lends every record of `topic` up to its end of now, as a reader of committed records sees it: up
+/// to the first open transaction, and nothing of aborted ones.
 pub fn read(
     brokers: &str,
     topic: &str,
     mut visit: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
 ) -> Result<(), String> {
-    let consumer = consumer(brokers, "ouzel-suite")?;
+    let more = [("isolation.level", "read_committed"), ("enable.partition.eof", "true")];
+    let consumer = consumer_with(brokers, "ouzel-suite", &more)?;
     let mut open: BTreeMap<i32, i64> =
         log_ends(brokers, topic)?.into_iter().filter(|(_, end)| *end > 0).collect();
     let mut list = TopicPartitionList::new();
@@ -135,7 +152,15 @@ pub fn read(
             continue;
         };
         quiet_since = Instant::now();
-        let message = message.map_err(|fault| fault.to_string())?;
+        let message = match message {
+            Ok(message) => message,
+            // The last places may hold no record: transactions end with a marker.
+            Err(KafkaError::PartitionEOF(partition)) => {
+                open.remove(&partition);
+                continue;
+            }
+            Err(fault) => return Err(fault.to_string()),
+        };
         visit(&message);
         if open.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
             open.remove(&message.partition());

@@ -248,6 +248,17 @@ pub fn only_repeats(topics: &Topics<'_>, commits: Vec<Commits>) -> Result<String
     Ok(seen(&history, &findings))
 }
 
+/// As [`only_repeats`], and without repeats.
+pub fn exactly_once(topics: &Topics<'_>, commits: Vec<Commits>) -> Result<String, String> {
+    let history = topics.history(commits)?;
+    let findings = check(&history);
+    findings.nothing_but_repeats()?;
+    match findings.repeated.first() {
+        None => Ok(seen(&history, &findings)),
+        Some(first) => Err(format!("{} repeated, such as {first}", findings.repeated.len())),
+    }
+}
+
 fn seen(history: &History, findings: &Findings) -> String {
     let count = |kind| history.inputs.keys().filter(|id| Kind::of(id) == kind).count();
     format!(

@@ -18,6 +18,7 @@ mod broker;
 mod certificates;
 mod checker;
 mod client;
+mod exactly_once;
 mod cluster;
 mod coverage;
 mod dead_letters;
@@ -60,6 +61,11 @@ const MAIN_JOB: &[Case] = &[
         "a_topic_that_appears_later_matches_the_expression",
         main_job::topic_that_appears_later,
     ),
+    Case::short("", "exactly_once_alerts_and_dead_letters_come_once", exactly_once::main_job),
+    Case::short("", "exactly_once_two_instances_and_one_leaves", exactly_once::two_instances),
+    Case::short("", "exactly_once_an_abort_loses_and_repeats_nothing", exactly_once::aborts),
+    Case::short("", "exactly_once_says_plainly_what_it_cannot_be_had_with", exactly_once::refusals),
+    Case::short("", "exactly_once_needs_rights_on_its_transactional_ids", exactly_once::rights),
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
     Case::short("14", "secrets_are_printed_nowhere", secrets::nowhere),
     Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),

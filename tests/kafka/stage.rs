@@ -66,6 +66,15 @@ impl Setup {
         }
     }
 
+    /// As [`Setup::mortal`], with exactly-once under the name `instance`; `more` are lines of
+    /// `[delivery]`.
+    pub fn exactly_once(name: &str, brokers: &str, instance: &str, more: &str) -> Self {
+        let mut setup = Self::mortal(name, brokers);
+        setup.input += &format!("instance_id = {instance:?}\n");
+        setup.more += &format!("[delivery]\nguarantee = \"exactly-once\"\n{more}");
+        setup
+    }
+
     /// The topics of this setup, for whoever compares.
     pub fn topics<'a>(&'a self, brokers: &'a str) -> Topics<'a> {
         Topics {

@@ -11,7 +11,7 @@ use crate::pipeline::state::{State, Ticket};
 use crate::sink::Sink;
 use crate::source::{Began, Partition, Source};
 
-impl<S: Source, K: Sink> Worker<S, K> {
+impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
     /// The same worker, keeping a ledger.
     #[must_use]
     pub fn with_ledger(mut self, ledger: Ledger) -> Self {

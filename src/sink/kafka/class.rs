@@ -21,6 +21,7 @@ pub(super) fn of(code: Option<Code>) -> FaultClass {
         // Idempotence is broken, or somebody else uses this producer's identity.
         Some(
             Code::Fatal
+            | Code::Fenced
             | Code::OutOfOrderSequenceNumber
             | Code::UnknownProducerId
             | Code::InvalidProducerEpoch

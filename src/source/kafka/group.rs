@@ -13,6 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::membership::{Leave, Step};
 use super::{Flow, KafkaSource, client_error, start};
+use crate::config::settings::Guarantee;
 use crate::kafka::TopicPartition;
 use crate::kafka::context::Rebalance;
 use crate::source::{Began, Partition, SourceError, SourceEvent};
@@ -66,6 +67,9 @@ impl KafkaSource {
             match step {
                 Step::Say(event) => self.events.push_back(event),
                 Step::Unassign(partitions) => self.unassign(&partitions)?,
+                Step::Restart(positions) if self.guarantee == Guarantee::ExactlyOnce => {
+                    self.restart_eagerly(&positions)?;
+                }
                 Step::Restart(positions) => {
                     let partitions: Vec<_> =
                         positions.iter().map(|(partition, _)| partition.clone()).collect();
@@ -94,13 +98,16 @@ impl KafkaSource {
 
     /// Asks the cluster what is open, when it is time to.
     fn ask(&mut self) -> Result<(), SourceError> {
-        let is_open =
-            self.membership.asked().is_some() || self.out_of_range || !self.unconfirmed.is_empty();
+        let is_open = self.membership.asked().is_some()
+            || self.out_of_range
+            || self.goes_back
+            || !self.unconfirmed.is_empty();
         if !is_open || self.clock.monotonic() < self.ask_at {
             return Ok(());
         }
         self.begin_asked()?;
         self.find_out_of_range()?;
+        self.ask_where_to_go_back()?;
         self.confirm_starts()?;
         self.ask_at = self.clock.monotonic() + ASK_AGAIN;
         Ok(())
@@ -116,12 +123,21 @@ impl KafkaSource {
                 return Ok(());
             }
         };
+        if self.guarantee == Guarantee::ExactlyOnce {
+            let ours = asked.to_vec();
+            if let Err(cause) = self.commit_starts(&positions.commit, &ours) {
+                tracing::warn!(%cause, "start positions are not committed yet; it is tried again");
+                return Ok(());
+            }
+        }
         for (Partition { topic, partition }, offset) in &positions.begin {
             tracing::info!(topic = &**topic, partition, offset, "a partition begins");
         }
         self.assign(&positions.begin)?;
         self.joined = true;
-        self.unconfirmed.extend(positions.commit);
+        if self.guarantee == Guarantee::AtLeastOnce {
+            self.unconfirmed.extend(positions.commit);
+        }
         let step = self.membership.begin(&positions.begin);
         let began = SourceEvent::Began(positions.begin, Began::Assigned);
         self.take_steps([step, Step::Say(began)])
@@ -177,7 +193,7 @@ impl KafkaSource {
         self.take_steps(step)
     }
 
-    fn assign(&self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
+    pub(super) fn assign(&self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
         let consumer = self.consumer()?;
         let list = start::list_at(positions).map_err(client_error)?;
         let answer = match consumer.rebalance_protocol() {

@@ -33,6 +33,14 @@ pub(super) struct Owned {
     pub from: i64,
     /// The watermark that was committed last, else where reading began.
     pub done: i64,
+    /// The watermark that a transaction is about to commit.
+    pub enlisted: Option<i64>,
+}
+
+impl Owned {
+    fn at(offset: i64) -> Self {
+        Self { from: offset, done: offset, enlisted: None }
+    }
 }
 
 /// How partitions leave.
@@ -85,7 +93,7 @@ impl Membership {
     pub(super) fn begin(&mut self, positions: &[(Partition, i64)]) -> Step {
         self.asked = None;
         for (partition, offset) in positions {
-            let owned = Owned { from: *offset, done: *offset };
+            let owned = Owned::at(*offset);
             self.owned.insert(partition.clone(), owned);
         }
         Step::Say(SourceEvent::Assigned(positions.iter().map(|(name, _)| name.clone()).collect()))
@@ -130,7 +138,7 @@ impl Membership {
         let mut steps = Vec::new();
         if !restart.is_empty() {
             for (partition, offset) in &restart {
-                let owned = Owned { from: *offset, done: *offset };
+                let owned = Owned::at(*offset);
                 self.owned.insert(partition.clone(), owned);
             }
             let names = restart.iter().map(|(partition, _)| partition.clone()).collect();
@@ -178,6 +186,45 @@ impl Membership {
         if let Some(owned) = self.owned.get_mut(partition) {
             owned.done = watermark;
         }
+    }
+
+    /// Whether the group waits for partitions.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// A transaction is about to commit these watermarks.
+    pub(super) fn enlist(&mut self, watermarks: &[(Partition, i64)]) {
+        self.owned.values_mut().for_each(|owned| owned.enlisted = None);
+        for (partition, watermark) in watermarks {
+            if let Some(owned) = self.owned.get_mut(partition) {
+                owned.enlisted = Some(*watermark);
+            }
+        }
+    }
+
+    /// It has.
+    pub(super) fn transacted(&mut self) {
+        for owned in self.owned.values_mut() {
+            owned.done = owned.enlisted.take().unwrap_or(owned.done);
+        }
+    }
+
+    /// It was aborted: where each partition goes on. With what the cluster has `committed`, where
+    /// only that tells whether the transaction went through; an offset that is neither the one from
+    /// before nor the one from after is not of this log.
+    pub(super) fn go_back(
+        &mut self,
+        committed: Option<&BTreeMap<Partition, i64>>,
+    ) -> Vec<(Partition, i64)> {
+        for (partition, owned) in &mut self.owned {
+            let found = committed.and_then(|committed| committed.get(partition)).copied();
+            let enlisted = owned.enlisted.take();
+            if found.is_some() && found == enlisted {
+                owned.done = enlisted.unwrap_or(owned.done);
+            }
+        }
+        self.owned.iter().map(|(partition, owned)| (partition.clone(), owned.done)).collect()
     }
 
     /// Records between each partition's watermark and the end of its log, where that is known.
@@ -278,7 +325,7 @@ mod tests {
         let steps = member.release(&all(&[1]));
         let began = Step::Say(SourceEvent::Began(vec![(at(1), 55)], Began::Reset));
         assert_eq!(steps, [Step::Restart(vec![(at(1), 55)]), assigned(&[1]), began]);
-        assert_eq!(member.owned().get(&at(1)), Some(&Owned { from: 55, done: 55 }));
+        assert_eq!(member.owned().get(&at(1)), Some(&Owned::at(55)));
         assert_eq!(member.release(&all(&[1])), [], "a second release changes nothing");
     }
 
@@ -301,6 +348,30 @@ mod tests {
         let ends = [end(0, 100), end(1, 99), end(7, 1)];
         let found: Vec<_> = member.lags(&ends).map(|(name, lag)| (name.clone(), lag)).collect();
         assert_eq!(found, [(at(0), 10), (at(1), 0)]);
+    }
+
+    #[test]
+    fn an_aborted_transaction_goes_back_to_what_was_committed_before() {
+        let mut member = member(&[0, 1, 2]);
+        member.enlist(&[(at(0), 20), (at(1), 21)]);
+        member.transacted();
+        member.enlist(&[(at(0), 30), (at(2), 32)]);
+        let all = |offsets: [i64; 3]| (0..3).map(at).zip(offsets).collect::<Vec<_>>();
+        assert_eq!(member.go_back(None), all([20, 21, 10]));
+        member.transacted();
+        assert_eq!(member.go_back(None), all([20, 21, 10]), "it was forgotten");
+    }
+
+    #[test]
+    fn where_nobody_knows_the_cluster_says_whether_it_went_through() {
+        let went = |committed: i64| {
+            let mut member = member(&[0]);
+            member.enlist(&[(at(0), 30)]);
+            member.go_back(Some(&[(at(0), committed)].into()))
+        };
+        assert_eq!(went(30), [(at(0), 30)]);
+        assert_eq!(went(10), [(at(0), 10)]);
+        assert_eq!(went(9_999), [(at(0), 10)], "left from a topic of the same name");
     }
 
     #[test]

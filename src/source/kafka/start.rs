@@ -125,7 +125,11 @@ fn every_partition(consumer: &Consumers, assigned: &[Partition]) -> KafkaResult<
     Ok(every.into_iter().collect())
 }
 
-fn committed(consumer: &Consumers, partitions: &[Partition]) -> KafkaResult<Offsets> {
+/// The committed offset of each partition that has one.
+pub(super) fn committed(consumer: &Consumers, partitions: &[Partition]) -> KafkaResult<Offsets> {
+    if partitions.is_empty() {
+        return Ok(Offsets::new());
+    }
     let list = list(partitions, Offset::Invalid)?;
     // The list ends with this function: one that outlives its consumer blocks the consumer's end.
     let found = consumer.committed_offsets(list, ANSWER)?;

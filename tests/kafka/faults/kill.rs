@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::MINUTES;
 use crate::broker::Broker;
+use crate::checker::Commits;
 use crate::feed::Plan;
-use crate::history::{self, AtRest};
+use crate::history::{self, AtRest, Topics};
 use crate::seed::{self, Random};
 use crate::stage::{self, Setup, Stage};
 
@@ -44,9 +45,22 @@ pub fn with_consumer_protocol(broker: &Broker) -> Result<String, String> {
 /// each kill the committed offsets are held against what is there, and nothing that was committed
 /// may come again.
 fn kills(broker: &Broker, name: &str, setup: &Setup, count: u64) -> Result<String, String> {
-    let brokers = broker.plaintext();
     // Often, so that most kills find something committed a moment ago.
-    let setup = &Setup { more: format!("{}{COMMIT_OFTEN}", setup.more), ..setup.clone() };
+    let setup = Setup { more: format!("{}{COMMIT_OFTEN}", setup.more), ..setup.clone() };
+    kills_judged(broker, name, (&setup, count), history::only_repeats)
+}
+
+/// What a history must be.
+pub type Judgement = fn(&Topics<'_>, Vec<Commits>) -> Result<String, String>;
+
+/// The same, with the configuration as it is and a judgement of one's own.
+pub fn kills_judged(
+    broker: &Broker,
+    name: &str,
+    (setup, count): (&Setup, u64),
+    judge: Judgement,
+) -> Result<String, String> {
+    let brokers = broker.plaintext();
     setup.create_topics(&brokers, 4)?;
     let folder = broker.folder_for(name)?;
     let topics = setup.topics(&brokers);
@@ -75,7 +89,7 @@ fn kills(broker: &Broker, name: &str, setup: &Setup, count: u64) -> Result<Strin
     if progress == 0 {
         return Err("no killed stage got so far as to commit: this shows little".to_owned());
     }
-    let seen = history::only_repeats(&topics, commits)?;
+    let seen = judge(&topics, commits)?;
     Ok(format!("{count} kills, {progress} of {fed} records committed by those killed; {seen}"))
 }
 

@@ -3,6 +3,7 @@
 mod brokers;
 mod endpoint;
 mod fatal;
+mod exactly_once;
 mod kill;
 mod malformed;
 mod memory;
@@ -29,6 +30,13 @@ pub const CASES: &[Case] = &[
         "kills_in_a_group_that_the_broker_balances_lose_nothing",
         kill::with_consumer_protocol,
     ),
+    Case::short("1", "exactly_once_kills_lose_and_repeat_nothing", exactly_once::kills_short),
+    Case::long(
+        "1",
+        "exactly_once_a_hundred_kills_lose_and_repeat_nothing",
+        exactly_once::kills_long,
+    ),
+    Case::long("1", "exactly_once_kafkas_own_copier_as_a_control", exactly_once::control),
     Case::short("2", "a_broker_that_restarts_loses_nothing", brokers::restart),
     Case::long("2", "three_nodes_restart_in_turn_and_one_is_killed", brokers::rolling_restart),
     Case::short("3", "with_all_brokers_down_the_stage_waits_and_resumes", brokers::down),
@@ -36,6 +44,12 @@ pub const CASES: &[Case] = &[
     Case::short("4", "a_slow_broker_costs_time_and_no_rebalance", network::slow),
     Case::long("4", "a_thin_line_costs_time_and_no_rebalance", network::thin),
     Case::short("5", "a_member_that_was_cut_off_returns_and_nothing_is_lost", network::zombie),
+    Case::short("5", "exactly_once_a_zombie_is_fenced", exactly_once::zombie),
+    Case::long(
+        "5",
+        "exactly_once_a_producer_that_was_shut_out_is_replaced",
+        exactly_once::shut_out,
+    ),
     Case::long("5", "connections_cut_again_and_again_lose_nothing", network::cuts),
     Case::short("6", "members_that_come_and_go_lose_nothing", storm::short),
     Case::long("6", "members_that_come_and_go_for_long_lose_nothing", storm::long),
