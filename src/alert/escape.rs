@@ -9,30 +9,44 @@ use std::io::Write as _;
 use wide::u8x16;
 
 /// Writes `text` with a quote on either side.
+#[inline]
 pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     write_escaped(out, text);
     out.push(b'"');
 }
 
-/// Writes `text` as the inside of a JSON string. A text that holds JSON has a quote every eight
-/// bytes, so quotes take a short way.
+/// Writes `text` as the inside of a JSON string.
+#[inline]
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text;
+    let plain = plain_bytes(text.as_bytes());
+    if plain == text.len() {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        write_special(out, text, plain);
+    }
+}
+
+/// The same, where something behind the first `plain` bytes needs a look. A text that holds JSON
+/// has a quote every eight bytes, so quotes take a short way.
+#[inline(never)]
+fn write_special(out: &mut Vec<u8>, text: &str, plain: usize) {
+    let (mut rest, mut plain) = (text, plain);
     loop {
-        let (plain, tail) = rest.split_at(plain_bytes(rest.as_bytes()));
-        out.extend_from_slice(plain.as_bytes());
+        let (before, tail) = rest.split_at(plain);
+        out.extend_from_slice(before.as_bytes());
         if let Some(behind) = tail.strip_prefix('"') {
             out.extend_from_slice(b"\\\"");
             rest = behind;
-            continue;
+        } else {
+            let mut symbols = tail.chars();
+            match symbols.next() {
+                Some(symbol) => write_symbol(out, symbol),
+                None => return,
+            }
+            rest = symbols.as_str();
         }
-        let mut symbols = tail.chars();
-        match symbols.next() {
-            Some(symbol) => write_symbol(out, symbol),
-            None => return,
-        }
-        rest = symbols.as_str();
+        plain = plain_bytes(rest.as_bytes());
     }
 }
 
