@@ -5,10 +5,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint deny core suite faults docs stack bench bench-kafka fuzz clean
+.PHONY: help demo test install format lint deny core suite faults docs stack bench bench-kafka bench-plots fuzz clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the main job on an embedded broker: events in, alerts out, checked; ends by itself
 	$(CARGO) run --release --locked --quiet -- demo
@@ -50,8 +50,13 @@ stack: ## the compose stack and the Prometheus files, as far as they can be chec
 bench: ## the benches that need no broker
 	$(CARGO) bench --locked --bench kernel --bench pipe --bench rules --bench alerts --bench load
 
-bench-kafka: ## the benches against a real Apache Kafka
-	$(CARGO) bench --locked --bench consume
+bench-kafka: ## the benches against a real Apache Kafka, and against a server that replays
+	$(CARGO) bench --locked --bench consume -- --broker canned
+	$(CARGO) bench --locked --bench consume -- --broker kafka
+	$(CARGO) bench --locked --bench latency
+
+bench-plots: ## draws docs/performance/*.svg
+	$(CARGO) bench --locked --bench plots
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (default 600); see fuzz/README.md
 	fuzz/run.sh

@@ -1,11 +1,15 @@
-//! What does judging cost a consumer? CPU time of `ouzel run` over a topic, against the same
-//! consumer with the same settings that drops each record. A real Apache Kafka on the same cores
-//! serves both; only the CPU time of the two programs counts.
+//! What does judging cost a consumer? `ouzel run` over a topic, against the same consumer with the
+//! same settings that drops each record.
+//!
+//! With `--broker kafka` a real Apache Kafka on the same cores serves both, and only the CPU time of
+//! the two programs counts. With `--broker canned` a small server replays batches as a producer
+//! sent them: it takes so little that the events a second of one connection count as well.
 //!
 //! Each program starts, joins its group, reads all and ends; the more events, the less of that is in
 //! the ratio.
 //!
-//! `cargo bench --bench consume [-- --events N --runs N --compression none|lz4|zstd]`
+//! `cargo bench --bench consume [-- --broker kafka|canned --events N --runs N
+//! --compression none|lz4|zstd]`
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 #![expect(dead_code, reason = "the suite and the other benches need more of what is shared")]
@@ -47,6 +51,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use broker::Broker;
+use support::canned::{Canned, Keeping};
 use support::{Cost, cost_of_child, median, number, option, print_row};
 
 /// As in the product: with another allocator, the yardstick would pay more for each buffer that
@@ -57,6 +62,81 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const RULE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
 const WITHIN: Duration = Duration::from_secs(120);
+
+/// Events that are generated at most; the canned broker repeats them.
+const GENERATED_MAX: u64 = 50_000;
+
+/// What serves both sides.
+enum Server {
+    Kafka(Box<Broker>),
+    Canned(Canned),
+}
+
+impl Server {
+    fn start(arguments: &[String]) -> Self {
+        if option(arguments, "--broker").as_deref() == Some("canned") {
+            return Self::Canned(Canned::start());
+        }
+        if let Some(missing) = java::what_is_missing() {
+            println!("{missing}");
+            std::process::exit(1);
+        }
+        Self::Kafka(Box::new(Broker::start().expect("the broker starts")))
+    }
+
+    fn address(&self) -> String {
+        match self {
+            Self::Kafka(broker) => broker.plaintext(),
+            Self::Canned(canned) => canned.address(),
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self {
+            Self::Kafka(_) => "a real Apache Kafka on the same cores",
+            Self::Canned(_) => "a server on the same cores that replays canned batches",
+        }
+    }
+
+    fn create(&self, topic: &str, keeping: Keeping) {
+        match self {
+            Self::Kafka(broker) => client::create_topics(&broker.plaintext(), &[(topic, 1)])
+                .expect("topics can be created"),
+            Self::Canned(canned) => canned.create(topic, keeping),
+        }
+    }
+
+    /// Fills the topic with (about) that many events; how many there are.
+    fn fill(&self, topic: &str, compression: &str, events: u64) -> u64 {
+        match self {
+            Self::Kafka(broker) => {
+                publish(&broker.plaintext(), topic, compression, events);
+                events
+            }
+            Self::Canned(canned) => {
+                publish(&canned.address(), topic, compression, events.min(GENERATED_MAX));
+                let events = i64::try_from(events).expect("a small number");
+                u64::try_from(canned.stretch(topic, events)).expect("a count")
+            }
+        }
+    }
+
+    fn committed(&self, group: &str, topic: &str) -> Result<i64, String> {
+        match self {
+            Self::Kafka(broker) => {
+                Ok(client::committed(&broker.plaintext(), group, topic)?.values().sum())
+            }
+            Self::Canned(canned) => Ok(canned.committed(group, topic)),
+        }
+    }
+
+    /// A place for configuration files.
+    fn folder(&self) -> PathBuf {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench/configuration");
+        fs::create_dir_all(&folder).expect("target/ can be written");
+        folder
+    }
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -71,26 +151,23 @@ fn main() {
     }
     let events = number(&arguments, "--events", 1_200_000);
     let runs = usize::try_from(number(&arguments, "--runs", 7)).expect("a small number");
-    if let Some(missing) = java::what_is_missing() {
-        println!("{missing}");
-        std::process::exit(1);
-    }
-    let broker = Broker::start().expect("the broker starts");
+    let server = Server::start(&arguments);
     println!(
-        "{events} raw events, 1 partition, 0.1 % hits, {runs} runs, interleaved, medians; the broker shares the cores"
+        "{events} raw events, 1 partition, 0.1 % hits, {runs} runs, interleaved, medians; {}",
+        server.about()
     );
-    client::create_topics(&broker.plaintext(), &[("alerts", 1), ("dead-letters", 1)])
-        .expect("topics can be created");
+    for topic in ["alerts", "dead-letters"] {
+        server.create(topic, Keeping::Counted);
+    }
     let only = option(&arguments, "--compression");
     for compression in ["none", "lz4", "zstd"] {
         if only.as_deref().is_some_and(|only| only != compression) {
             continue;
         }
         let topic = format!("in-{compression}");
-        client::create_topics(&broker.plaintext(), &[(topic.as_str(), 1)])
-            .expect("topics can be created");
-        publish(&broker.plaintext(), &topic, compression, events);
-        compare(&broker, &topic, events, runs);
+        server.create(&topic, Keeping::Replayed);
+        let events = server.fill(&topic, compression, events);
+        compare(&server, &topic, events, runs);
     }
 }
 
@@ -115,21 +192,21 @@ fn publish(brokers: &str, topic: &str, compression: &str, events: u64) {
     producer.flush(WITHIN).expect("the broker takes them");
 }
 
-fn compare(broker: &Broker, topic: &str, events: u64, runs: usize) {
+fn compare(server: &Server, topic: &str, events: u64, runs: usize) {
     let mut dropped = Vec::new();
     let mut candidates = Vec::new();
     let mut shipped = Vec::new();
     for run in 0..runs {
-        dropped.push(drop_cost(broker, topic, &format!("{topic}-drop-{run}"), events));
+        dropped.push(drop_cost(server, topic, &format!("{topic}-drop-{run}"), events));
         candidates.push(run_cost(
-            broker,
+            server,
             topic,
             &format!("{topic}-candidates-{run}"),
             "candidates",
             events,
         ));
         shipped.push(run_cost(
-            broker,
+            server,
             topic,
             &format!("{topic}-envelope-{run}"),
             "envelope",
@@ -153,12 +230,19 @@ fn compare(broker: &Broker, topic: &str, events: u64, runs: usize) {
         ratio(&candidates),
         ratio(&shipped)
     );
+    let rate = |own: &[Cost]| events as f64 / median(own.iter().map(|cost| cost.wall_seconds));
+    println!(
+        "  events/s of the connection, start and join in it: {:.0} k dropped, {:.2} of that judged (candidates), {:.2} (as shipped)",
+        rate(&dropped) / 1e3,
+        rate(&candidates) / rate(&dropped),
+        rate(&shipped) / rate(&dropped)
+    );
 }
 
-fn drop_cost(broker: &Broker, topic: &str, group: &str, events: u64) -> Cost {
+fn drop_cost(server: &Server, topic: &str, group: &str, events: u64) -> Cost {
     let program: PathBuf = std::env::current_exe().expect("a running program has a path");
     let mut command = Command::new(program);
-    command.args(["--drop", &broker.plaintext(), "--topic", topic, "--group", group]);
+    command.args(["--drop", &server.address(), "--topic", topic, "--group", group]);
     command.args(["--events", &events.to_string()]).stdout(Stdio::null());
     support::cost_of(command)
 }
@@ -190,10 +274,9 @@ fn drop_records(brokers: &str, topic: &str, group: &str, events: u64) {
     source.close();
 }
 
-fn run_cost(broker: &Broker, topic: &str, group: &str, validate: &str, events: u64) -> Cost {
-    let folder = broker.folder_for("bench").expect("target/ can be written");
-    let file = folder.join(format!("{group}.toml"));
-    let brokers = broker.plaintext();
+fn run_cost(server: &Server, topic: &str, group: &str, validate: &str, events: u64) -> Cost {
+    let file = server.folder().join(format!("{group}.toml"));
+    let brokers = server.address();
     let text = format!(
         "rules = [{RULE:?}]\n[kafka]\nbrokers = {brokers:?}\n[input]\ntopics = [{topic:?}]\ngroup = {group:?}\n\
          validate = {validate:?}\nworkers = 1\n[output]\nalerts = \"alerts\"\ndead_letters = \"dead-letters\"\n\
@@ -204,7 +287,7 @@ fn run_cost(broker: &Broker, topic: &str, group: &str, validate: &str, events: u
     command.args(["run", "-c"]).arg(&file);
     cost_of_child(command, |child| {
         client::wait_until("the group is at the end", WITHIN, || {
-            let committed: i64 = client::committed(&brokers, group, topic)?.values().sum();
+            let committed = server.committed(group, topic)?;
             Ok((u64::try_from(committed) == Ok(events)).then_some(()))
         })
         .expect("the stage gets to the end");

@@ -1,4 +1,7 @@
-//! What the benches share: corpora, CPU time of children, medians.
+//! What the benches share: corpora, CPU time of children, medians, a broker that replays.
+
+pub mod canned;
+mod wire;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

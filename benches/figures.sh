@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Takes all figures of docs/PERFORMANCE.md in one go, in about ten minutes once everything is built,
+# and writes what was printed to target/bench/figures.txt. Wants a quiet machine: it says the load.
+#
+#   benches/figures.sh          builds, then measures
+#   benches/figures.sh build    only builds (long: do it before the machine is to be quiet)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+benches=(kernel rules alerts pipe consume latency plots)
+only_built=$(printf -- '--bench %s ' "${benches[@]}")
+# shellcheck disable=SC2086 # one word for each argument
+cargo bench --locked --no-run $only_built
+cargo build --locked --release
+if [ "${1:-}" = build ]; then exit 0; fi
+
+mkdir -p target/bench
+exec > >(tee target/bench/figures.txt) 2>&1
+
+say() { printf '\n== %s (load %s)\n' "$*" "$(cut -d' ' -f1-3 /proc/loadavg)"; }
+run() {
+    local bench=$1
+    shift
+    say "$bench $*"
+    cargo bench --locked --quiet --bench "$bench" -- "$@" || echo "$bench failed"
+}
+
+date -u
+git log -1 --format='commit %h of %ci'
+grep -m1 'model name' /proc/cpuinfo || true
+nproc
+run kernel --megabytes 100 --runs 11
+run rules --megabytes 100 --runs 7
+run alerts --megabytes 100 --runs 7
+run pipe --megabytes 100 --runs 5
+run consume --broker canned --events 600000 --runs 5 --compression none
+run consume --broker canned --events 600000 --runs 5 --compression lz4
+for compression in none lz4 zstd; do
+    run consume --broker kafka --events 400000 --runs 3 --compression "$compression"
+done
+run latency --seconds 20
+run plots --megabytes 50 --runs 3
+say "binary, stripped"
+stat -c '%s bytes' target/release/ouzel
