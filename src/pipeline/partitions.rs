@@ -185,13 +185,18 @@ impl Partitions {
         slot.is_none_or(|slot| slot.offsets.open_count() == 0)
     }
 
-    /// The watermarks among `partitions` that no commit was asked for yet; they count as asked for
-    /// from now on.
-    pub fn due(&mut self, partitions: &[Partition]) -> Vec<(Partition, i64)> {
-        partitions.iter().filter_map(|partition| self.slot_mut(partition)?.due()).collect()
+    /// The last watermarks of `partitions`, also where a commit was asked for already: it may still
+    /// fail, and then nobody would ask again.
+    pub fn last(&mut self, partitions: &[Partition]) -> Vec<(Partition, i64)> {
+        let slot = |partition| {
+            let slot = self.slot_mut(partition)?;
+            slot.requested = None;
+            slot.due()
+        };
+        partitions.iter().filter_map(slot).collect()
     }
 
-    /// As [`Partitions::due`], of all partitions.
+    /// The watermarks that no commit was asked for yet; they count as asked for from now on.
     pub fn due_all(&mut self) -> Vec<(Partition, i64)> {
         self.slots.iter_mut().filter_map(Slot::due).collect()
     }

@@ -238,7 +238,7 @@ impl State {
             if !drained && now < drain.deadline {
                 return true;
             }
-            commit(partitions.due(&drain.partitions), CommitMode::Sync, effects);
+            commit(partitions.last(&drain.partitions), CommitMode::Sync, effects);
             drain.partitions.iter().for_each(|partition| partitions.remove(partition));
             effects.push(Effect::Release(drain.partitions.clone()));
             false
@@ -324,6 +324,7 @@ impl State {
         let Some(ending) = ending else { return self.release_drained(effects) };
         self.drains.iter_mut().for_each(|drain| drain.deadline = self.now);
         self.release_drained(effects);
+        self.partitions.forget_requests();
         commit(self.partitions.due_all(), CommitMode::Sync, effects);
         effects.push(Effect::End(match ending {
             Ending::Exhausted | Ending::Stopped if self.in_flight > 0 => {

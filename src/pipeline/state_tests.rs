@@ -458,6 +458,23 @@ fn a_revoked_partition_is_committed_then_released_when_it_has_drained() {
     );
 }
 
+/// How a commit that is on its way will end is not known yet; after the release nobody asks again.
+#[test]
+fn a_partition_is_committed_when_it_is_given_back_also_where_a_commit_is_on_its_way() {
+    for last in [Input::Revoked(&[partition(0)]), Input::Stop] {
+        let mut state = running();
+        let ticket = state.claim(&Position { topic: "a", partition: 0, offset: 4 }).expect("owned");
+        state.apply(Input::Clean(ticket, None), &mut Vec::new());
+        let mut effects = Vec::new();
+        state.apply(Input::Tick(BOUNDS.commit_interval), &mut effects);
+        assert_eq!(effects, [Effect::Commit(vec![(partition(0), 5)], CommitMode::Async)]);
+        effects.clear();
+        state.apply(last, &mut effects);
+        let first = effects.into_iter().next();
+        assert_eq!(first, Some(Effect::Commit(vec![(partition(0), 5)], CommitMode::Sync)));
+    }
+}
+
 #[test]
 fn a_delivery_of_a_lost_assignment_finishes_nothing_in_the_next() {
     let mut state = running();

@@ -332,7 +332,7 @@ impl Source for KafkaSource {
         self.commit_now(watermarks)?;
         match mode {
             CommitMode::Async => Ok(()),
-            CommitMode::Sync => self.wait_for_commits(),
+            CommitMode::Sync => self.wait_for_commits(watermarks),
         }
     }
 

@@ -16,6 +16,10 @@ use crate::source::{Partition, SourceError, SourceEvent};
 /// How long a synchronous commit is waited for; what it would have saved is read again.
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a synchronous commit that a rebalance outran is made again: the client learns of the
+/// new generation meanwhile, where it is still a member.
+const OUTRUN_WAIT: Duration = Duration::from_secs(1);
+
 impl KafkaSource {
     fn commits(&self) -> Result<&CommitQueue, SourceError> {
         let closed = || SourceError::Client("the consumer is closed".to_owned());
@@ -74,17 +78,27 @@ impl KafkaSource {
         self.commit_now(&starts)
     }
 
-    /// Waits until every commit has its outcome, at most [`COMMIT_WAIT`]. Nothing is lent
-    /// meanwhile: what still comes is kept for the next poll.
-    pub(super) fn wait_for_commits(&mut self) -> Result<(), SourceError> {
-        let until = self.clock.monotonic() + COMMIT_WAIT;
+    /// Waits until every commit has its outcome, at most [`COMMIT_WAIT`], and makes the last one,
+    /// of `positions`, again where a rebalance outran it: nobody else would, where they are given
+    /// back. Nothing is lent meanwhile: what still comes is kept for the next poll.
+    pub(super) fn wait_for_commits(
+        &mut self,
+        positions: &[(Partition, i64)],
+    ) -> Result<(), SourceError> {
+        let began = self.clock.monotonic();
+        let until = began + COMMIT_WAIT;
         let list = self.owned_list()?;
         if self.flow == Flow::Running {
             self.consumer()?.pause(&list).map_err(client_error)?;
         }
         let mut outcome = Ok(());
+        let mut is_outrun = false;
         while self.commits_open > 0 && self.clock.monotonic() < until {
-            outcome = self.poll_for_commits()?.and(outcome);
+            outcome = self.poll_for_commits(&mut is_outrun)?.and(outcome);
+            let is_over = self.commits_open == 0;
+            if is_over && std::mem::take(&mut is_outrun) && self.may_commit_again(began)? {
+                self.commit_now(positions)?;
+            }
         }
         if std::mem::take(&mut self.commits_open) > 0 {
             let seconds = COMMIT_WAIT.as_secs();
@@ -96,7 +110,17 @@ impl KafkaSource {
         outcome.map_err(|why| SourceError::Client(format!("commit: {why}")))
     }
 
-    fn poll_for_commits(&mut self) -> Result<Result<(), String>, SourceError> {
+    /// Whether a commit that a rebalance outran is made again. What was lost may be somebody else's
+    /// by now, and so is its offset.
+    fn may_commit_again(&self, began: Duration) -> Result<bool, SourceError> {
+        let in_time = self.clock.monotonic() < began + OUTRUN_WAIT;
+        Ok(in_time && !self.consumer()?.assignment_lost())
+    }
+
+    fn poll_for_commits(
+        &mut self,
+        is_outrun: &mut bool,
+    ) -> Result<Result<(), String>, SourceError> {
         let consumer = self.consumer()?;
         let polled = match consumer.poll(Duration::from_millis(5)) {
             Some(Ok(message)) => Some(Ok(message.detach())),
@@ -104,6 +128,7 @@ impl KafkaSource {
             None => None,
         };
         let outcomes = self.commits()?.take();
+        *is_outrun |= outcomes.iter().any(|outcome| outcome.fault.is_some_and(is_lost_race));
         match polled {
             Some(Ok(message)) => self.stash.push_back(message),
             Some(Err(fault)) => self.note(&fault)?,
