@@ -1,9 +1,10 @@
 //! The telemetry endpoint as its clients see it: raw TCP, kind and unkind.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ouzel::telemetry::http::{self, Bounds, Endpoint, HEADER_BYTES_MAX, Server};
@@ -243,6 +244,7 @@ fn a_byte_now_and_then_does_not_keep_a_connection() {
 fn slow_clients_that_take_every_connection_lock_nobody_out() {
     let bounds = Bounds {
         connections_max: 4,
+        grace: Duration::from_millis(1),
         patience: Duration::from_millis(1),
         header_timeout: NEVER,
         connection_timeout: NEVER,
@@ -263,6 +265,32 @@ fn slow_clients_that_take_every_connection_lock_nobody_out() {
     let last = slow.last_mut().expect("there are four");
     last.write_all(b"Host: ouzel\r\n\r\n").expect("the last one is still connected");
     assert_eq!(Answer::read(last).status, 200);
+}
+
+#[test]
+fn slow_clients_that_come_again_and_again_crowd_no_scraper_out() {
+    let bounds = Bounds { connections_max: 8, header_timeout: NEVER, ..Bounds::default() };
+    let served = Served::start(bounds);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut slow = VecDeque::new();
+            while !over.load(Ordering::Relaxed) {
+                let mut stream = served.connect();
+                // Where it was closed already, it has not crowded anybody out.
+                drop(stream.write_all(b"GET /metrics HTTP/1.1\r\nCookie: "));
+                slow.push_back(stream);
+                if slow.len() > 50 {
+                    slow.pop_front();
+                }
+            }
+        });
+        let scrapers: Vec<_> =
+            (0..30).map(|_| scope.spawn(|| served.get("/metrics").status)).collect();
+        let statuses: Vec<_> = scrapers.into_iter().map(|it| it.join().unwrap_or(0)).collect();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(statuses, [200; 30]);
+    });
 }
 
 #[test]

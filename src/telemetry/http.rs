@@ -2,13 +2,15 @@
 //!
 //! The endpoint lives on a thread of its own and can hold nobody up: connections, header bytes,
 //! header time and the life of a connection are bounded ([`Bounds`]), one connection carries one
-//! request, and when every connection is taken by somebody who does not finish, the oldest goes.
+//! request, and when every connection is taken, those go first who have not asked for anything: a
+//! scraper sends its request at once, so slow clients cannot crowd scrapers out.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -40,7 +42,10 @@ pub struct Endpoint {
 pub struct Bounds {
     /// Open connections; more wait in the listener's queue.
     pub connections_max: usize,
-    /// How long a full house waits for somebody to finish before the oldest connection is closed.
+    /// How long a client may take to ask while every connection is taken; then it makes room.
+    pub grace: Duration,
+    /// How long a full house of clients that have asked waits for one of them to be done before the
+    /// oldest connection is closed.
     pub patience: Duration,
     /// How long a client may take to send its request.
     pub header_timeout: Duration,
@@ -52,6 +57,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections_max: 64,
+            grace: Duration::from_millis(50),
             patience: Duration::from_millis(100),
             header_timeout: Duration::from_secs(5),
             connection_timeout: Duration::from_secs(10),
@@ -136,7 +142,22 @@ async fn accept(
 struct Connections {
     bounds: Bounds,
     tasks: JoinSet<()>,
-    by_age: VecDeque<AbortHandle>,
+    by_age: VecDeque<Open>,
+}
+
+/// One of them.
+struct Open {
+    task: AbortHandle,
+    /// On the monotonic clock.
+    since: Duration,
+    /// Whether its request has come.
+    has_asked: Arc<AtomicBool>,
+}
+
+impl Open {
+    fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
+    }
 }
 
 impl Connections {
@@ -147,28 +168,44 @@ impl Connections {
     /// Serves one more connection, after making room for it.
     async fn take(&mut self, stream: TcpStream, endpoint: Endpoint) {
         while self.tasks.try_join_next().is_some() {}
-        if self.tasks.len() >= self.bounds.connections_max {
-            let finished = tokio::time::timeout(self.bounds.patience, self.tasks.join_next());
-            if finished.await.is_err() {
-                self.close_oldest().await;
-            }
+        while self.tasks.len() >= self.bounds.connections_max {
+            self.make_room(&endpoint.now).await;
         }
-        self.by_age.retain(|task| !task.is_finished());
-        let task = self.tasks.spawn(serve_connection(stream, endpoint, self.bounds));
-        self.by_age.push_back(task);
+        self.by_age.retain(|open| !open.task.is_finished());
+        let has_asked = Arc::new(AtomicBool::new(false));
+        let since = (endpoint.now)().monotonic;
+        let served = serve_connection(stream, endpoint, self.bounds, Arc::clone(&has_asked));
+        let task = self.tasks.spawn(served);
+        self.by_age.push_back(Open { task, since, has_asked });
     }
 
-    async fn close_oldest(&mut self) {
-        self.by_age.retain(|task| !task.is_finished());
-        if let Some(oldest) = self.by_age.pop_front() {
-            oldest.abort();
+    /// Waits for a connection to be done, or closes one: the oldest that has not asked yet, else
+    /// the oldest.
+    async fn make_room(&mut self, now: &Now) {
+        self.by_age.retain(|open| !open.task.is_finished());
+        let silent = self.by_age.iter().find(|open| !open.has_asked());
+        let wait = silent.map_or(self.bounds.patience, |open| {
+            (open.since + self.bounds.grace).saturating_sub(now().monotonic)
+        });
+        if tokio::time::timeout(wait, self.tasks.join_next()).await.is_ok() {
+            return;
+        }
+        let silent = self.by_age.iter().find(|open| !open.has_asked());
+        if let Some(open) = silent.or_else(|| self.by_age.front()) {
+            open.task.abort();
         }
         self.tasks.join_next().await;
     }
 }
 
-async fn serve_connection(stream: TcpStream, endpoint: Endpoint, bounds: Bounds) {
+async fn serve_connection(
+    stream: TcpStream,
+    endpoint: Endpoint,
+    bounds: Bounds,
+    has_asked: Arc<AtomicBool>,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
         let response = answer(&request, &endpoint);
         async move { Ok::<_, Infallible>(response) }
     });

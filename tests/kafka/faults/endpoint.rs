@@ -37,7 +37,11 @@ pub fn scrapers(broker: &Broker) -> Result<String, String> {
          {SLOW_CLIENTS} slow clients ({:.0} %); {served} scrapes served, {refused} not",
         share * 100.0
     );
-    if share < SHARE_MIN || served < SCRAPERS / 2 { Err(seen) } else { Ok(seen) }
+    if share < SHARE_MIN || served < SCRAPERS / 2 || refused > served / 100 {
+        Err(seen)
+    } else {
+        Ok(seen)
+    }
 }
 
 /// How fast the feed is read.
