@@ -38,7 +38,7 @@ suite: ## unit, integration, embedded-broker, real-broker and documentation test
 	$(CARGO) test --locked
 
 faults: install ## every fault against a real Apache Kafka, within the hour (SEED=n repeats a run, ROWS=1,7 some rows)
-	OUZEL_HISTORIES=100000 $(CARGO) test --locked --lib pipeline::state_tests
+	OUZEL_HISTORIES=100000 $(CARGO) test --locked --lib pipeline::
 	OUZEL_FAULTS=1 $(if $(SEED),OUZEL_FAULT_SEED=$(SEED)) $(if $(ROWS),OUZEL_FAULT_ROWS=$(ROWS)) $(CARGO) test --locked --test kafka
 
 docs: ## the documentation of the source, every link right

@@ -19,6 +19,9 @@ const HELD_WITHIN: Duration = Duration::from_secs(60);
 /// Longer than a record may be open outside a hold before the stage counts as unhealthy.
 const LONG: Duration = Duration::from_secs(75);
 
+/// Long enough to be told again and again.
+const WHILE: Duration = Duration::from_secs(30);
+
 /// How soon it must go on by itself once it can.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(60);
 
@@ -104,7 +107,7 @@ fn header(letter: &Stored, wanted: &str) -> String {
 /// The alert topic is deleted while the stage runs, and made again.
 pub fn alert_topic_deleted(broker: &Broker) -> Result<String, String> {
     let setup = Setup::named("alerts-deleted", &broker.plaintext());
-    deleted(broker, &setup, &setup.alerts, LONG)
+    deleted(broker, &setup, &setup.alerts, WHILE)
 }
 
 /// The dead-letter topic is deleted while the stage runs, and made again.
@@ -163,7 +166,7 @@ pub fn under_replicated(broker: &Broker) -> Result<String, String> {
     let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
     let [.., last] = &cluster.nodes;
     last.kill()?;
-    held(&topics, name, stage, LONG, || last.start())
+    held(&topics, name, stage, WHILE, || last.start())
 }
 
 /// The brokers take a trickle of the stage's outputs, and then all.
@@ -181,7 +184,7 @@ pub fn over_quota(broker: &Broker) -> Result<String, String> {
         || admin.alter(&[&["--delete-config", "producer_byte_rate"][..], &client[..]].concat());
     let before = Plan { hits_permille: 200, ..Plan::new(&brokers, name, 2_000).seeded(1) };
     before.send()?;
-    held(&setup.topics(&brokers), name, stage, LONG, end)
+    held(&setup.topics(&brokers), name, stage, WHILE, end)
 }
 
 /// The largest file that the node of the outputs may write: its folder for alerts is full then.
