@@ -95,6 +95,6 @@ impl KafkaSource {
         }
         debug_assert_eq!(self.flow, Flow::Running, "nothing is paused before it begins");
         self.commit_now(&starts)?;
-        self.wait_for_commits()
+        self.wait_for_commits(&starts)
     }
 }
