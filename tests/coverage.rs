@@ -11,10 +11,10 @@ use ouzel::pipeline::ledger::ranges::{Range, Ranges};
 use ouzel::pipeline::ledger::survey::{self, Cause, Log, Period, Place};
 use ouzel::pipeline::ledger::{About, Document, Hour, Ledger};
 use ouzel::pipeline::setup::{self, JudgeOptions};
-use ouzel::pipeline::{Bounds, Step, Worker, WorkerOptions};
+use ouzel::pipeline::{Bounds, Step, TransactionBounds, Worker, WorkerOptions};
 use ouzel::record::Timestamp;
 use ouzel::sink::DeliveryFault;
-use ouzel::sink::memory::{Fate, MemorySink};
+use ouzel::sink::memory::{CommitFate, Fate, MemorySink};
 use ouzel::source::Partition;
 use ouzel::source::memory::{MemoryRecord, MemorySource};
 use serde_json::Value;
@@ -52,11 +52,24 @@ struct Bench {
 
 impl Bench {
     fn new(member: &str, source: MemorySource) -> Self {
+        Self::with(member, source, MemorySink::default(), OPTIONS)
+    }
+
+    /// With exactly-once, a transaction a second.
+    fn exactly_once(member: &str, source: MemorySource) -> Self {
+        let transactions =
+            Some(TransactionBounds { interval: Duration::from_secs(1), records_max: 40 });
+        let bounds = Bounds { transactions, ..OPTIONS.bounds };
+        let sink = MemorySink::default().with_transactions();
+        Self::with(member, source, sink, WorkerOptions { bounds, ..OPTIONS })
+    }
+
+    fn with(member: &str, source: MemorySource, sink: MemorySink, options: WorkerOptions) -> Self {
         let judge = setup::judge(&Settings::default(), okta::rules(), JudgeOptions::default());
         let about =
             About { cluster: "c".to_owned(), group: "ouzel".to_owned(), member: member.to_owned() };
-        let worker = Worker::new(source, MemorySink::default(), Arc::new(judge), OPTIONS)
-            .with_ledger(Ledger::new(about));
+        let worker =
+            Worker::new(source, sink, Arc::new(judge), options).with_ledger(Ledger::new(about));
         Self { worker, now: Duration::ZERO }
     }
 
@@ -67,6 +80,9 @@ impl Bench {
             self.worker.set_wall(Timestamp::from_millis(NOON + millis));
             let step = self.worker.step(self.now);
             assert!(matches!(step, Step::Went(_) | Step::Ended(_)));
+            // The broker's part of a commit: its offsets.
+            let landed = self.worker.sink().take_landed();
+            self.worker.source().land(&landed);
         }
     }
 
@@ -125,6 +141,27 @@ fn nothing_is_said_past_a_record_that_is_not_delivered() {
     let page = bench.page();
     assert_eq!((page.finished.clone(), page.records), (ranges(&[(0, 3)]), 3));
     assert_eq!(page.dead_lettered["truncated"].records, 1);
+}
+
+#[test]
+fn with_exactly_once_nothing_is_said_before_the_commit_and_an_abort_is_never_said() {
+    let payloads =
+        [Some(okta::clean("c1")), Some("{\"cut\": \"off".to_owned()), Some(okta::hit("h1"))];
+    for fate in [CommitFate::Fail, CommitFate::Outrun, CommitFate::ShutOut] {
+        let mut bench = Bench::exactly_once("a", source_of(&payloads));
+        bench.worker.sink().set_commit_fate(fate);
+        bench.steps(9);
+        assert!(bench.page().is_empty(), "{fate:?}: the transaction is open");
+        bench.steps(2);
+        assert!(bench.page().is_empty(), "{fate:?}: the transaction is aborted");
+        bench.worker.sink().set_commit_fate(CommitFate::Commit);
+        bench.steps(60);
+        assert_eq!(bench.worker.source().committed(&one()), Some(3), "{fate:?}");
+        let page = bench.page();
+        assert_eq!((page.records, page.judged()), (3, 2), "{fate:?}");
+        assert_eq!(page.finished, ranges(&[(0, 3)]));
+        assert_eq!(page.dead_lettered["truncated"].ranges, ranges(&[(1, 2)]));
+    }
 }
 
 #[test]

@@ -335,3 +335,36 @@ pub fn in_a_file(broker: &Broker) -> Result<String, String> {
     expect("complete", &found, &json!([true, 6_000, 0]))?;
     Ok("2,000 records unread: 2,000 not assigned; 6,000 read by two starts: no gap".to_owned())
 }
+
+/// With exactly-once, and a kill in the middle: what is said is what is committed, so nothing that
+/// is said is judged again.
+pub fn with_exactly_once(broker: &Broker) -> Result<String, String> {
+    let name = "covered-once";
+    let brokers = broker.plaintext();
+    let folder = broker.folder_for(name)?;
+    let setup = with_ledger(Setup::exactly_once(name, &brokers, "a", ""), 1_000);
+    setup.create_topics(&brokers, 2)?;
+    client::create_topics(&brokers, &[("covered-once-coverage", 1)])?;
+    let first = stage::start(&folder, "stage", &setup)?;
+    let arguments = ["--count", "40000", "--hits-permille", "5", "--rate", "8000"];
+    let generator = stage::generate(&brokers, name, &arguments)?;
+    first.wait_for_records(15_000, MINUTE)?;
+    first.kill()?;
+    let second = stage::start(&folder, "stage", &setup)?;
+    stage::finish(generator)?;
+    wait_until("everything is judged", MINUTE, || {
+        let (answer, _) = coverage(&folder, "stage")?;
+        Ok((answer["pending"] == 0).then_some(()))
+    })?;
+    second.stop()?;
+    let (answer, _) = coverage(&folder, "stage")?;
+    let silent: u64 = gaps(&answer).iter().filter_map(|gap| gap[2].as_u64()).sum();
+    let causes: Vec<Value> = gaps(&answer).iter().map(|gap| gap[1].clone()).collect();
+    if causes.iter().any(|cause| cause != "not_recorded") {
+        return Err(format!("only the killed one's last word may be missing: {causes:?}"));
+    }
+    // The log of an input without transactions holds a record at each offset.
+    let said = json!([sum(&answer, "judged") + silent, sum(&answer, "judged_again")]);
+    expect("judged and not recorded, and judged again", &said, &json!([40_000, 0]))?;
+    Ok(format!("40,000 records, one kill: {silent} not recorded, nothing said of an abort"))
+}

@@ -79,6 +79,7 @@ const MAIN_JOB: &[Case] = &[
     Case::short("", "coverage_names_every_gap", coverage::every_gap_is_named),
     Case::short("", "coverage_of_a_hand_over_has_no_gap", coverage::hand_over),
     Case::short("", "coverage_in_a_file_survives_a_restart", coverage::in_a_file),
+    Case::long("", "coverage_with_exactly_once", coverage::with_exactly_once),
     Case::long("", "coverage_that_is_refused_holds_nothing_up", coverage::refused_ledger),
 ];
 
