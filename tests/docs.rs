@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use clap::Parser;
 use ouzel::cli::args::{Arguments, Command};
 use ouzel::config::Settings;
+use ouzel::telemetry::http::{Bounds, HEADER_BYTES_MAX};
 use ouzel::telemetry::table::{Kind, Row, TABLE};
 
 use crate::support::source;
@@ -210,6 +211,20 @@ fn the_endpoint_is_where_prometheus_looks_for_it() {
     assert!(read(SCRAPE).contains("targets: [\"ouzel:9847\"]"));
     assert!(read(IMAGE).contains("ENV OUZEL__HTTP__LISTEN=0.0.0.0:9847\nEXPOSE 9847\n"));
     assert!(service("ouzel").contains("OUZEL__HTTP__LISTEN: 0.0.0.0:9847\n"));
+}
+
+#[test]
+fn the_bounds_of_the_endpoint_are_those_in_the_document() {
+    let bounds = Bounds::default();
+    let sentence = format!(
+        "At most {} connections are open, a request's head is at most {} KiB and has {} s to arrive, \
+         a connection ends after {} s",
+        bounds.connections_max,
+        HEADER_BYTES_MAX >> 10,
+        bounds.header_timeout.as_secs(),
+        bounds.connection_timeout.as_secs(),
+    );
+    assert!(read("docs/SECURITY.md").contains(&sentence), "docs/SECURITY.md: {sentence}");
 }
 
 #[test]

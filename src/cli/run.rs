@@ -11,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::settings::LogSettings;
 use crate::pipeline::driver::{self, DriverFault, Signals, Stage};
 use crate::telemetry::logging::{self, Colors, LevelHandle};
+use crate::telemetry::panics;
 
 /// Runs the stage.
 ///
@@ -58,6 +59,8 @@ pub(super) fn start_logs(
     clock: &Arc<dyn Clock>,
 ) -> Result<LevelHandle, Failure> {
     let colors = if Paint::stderr(color).is_on() { Colors::On } else { Colors::Off };
-    logging::init(settings, colors, driver::now(clock))
-        .map_err(|fault| Failure::new(Exit::Configuration, fault.to_string()))
+    let level = logging::init(settings, colors, driver::now(clock))
+        .map_err(|fault| Failure::new(Exit::Configuration, fault.to_string()))?;
+    panics::to_log();
+    Ok(level)
 }

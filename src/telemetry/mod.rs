@@ -19,6 +19,7 @@ pub mod http;
 pub mod escape;
 pub mod limiter;
 pub mod logging;
+pub mod panics;
 
 pub use given::{Budget, Known, Rebalance, RecordCounts, RuleInfo};
 pub use health::{Health, Hold, Holds, Membership, Outputs, WorkerStatus};
