@@ -270,6 +270,27 @@ fn what_is_refused_goes_out_in_another_form_once() {
     assert_eq!(bench.committed(), Some(4));
 }
 
+/// Whoever keeps books hears of what is committed, and of nothing twice.
+#[test]
+fn what_is_finished_is_what_is_committed() {
+    let mut bench = Bench::of(&[okta::clean("c"), okta::hit("h1"), okta::clean("c")]);
+    let finished = |bench: &Bench| {
+        let view = bench.worker.partitions().next().expect("it has one partition");
+        (view.watermark, view.finished)
+    };
+    bench.set_commit_fate(CommitFate::Fail);
+    bench.steps(9);
+    assert_eq!(finished(&bench), (None, 0));
+    bench.steps(40);
+    assert_eq!(finished(&bench), (None, 0), "it was judged more than once");
+    bench.set_commit_fate(CommitFate::Commit);
+    bench.steps(200);
+    assert_eq!(finished(&bench), (Some(3), 3));
+    bench.worker.source().push(&partition(0), MemoryRecord::of(okta::hit("h2")));
+    bench.steps(20);
+    assert_eq!(finished(&bench), (Some(4), 4));
+}
+
 /// A limit counts what was published: hits of an aborted transaction count once.
 #[test]
 fn an_abort_does_not_use_up_a_rules_limit() {

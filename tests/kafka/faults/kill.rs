@@ -83,7 +83,8 @@ pub fn kills_judged(
     }
     let fed = feed.stop()?;
     let last = stage::start(&folder, "last", setup)?;
-    history::wait_for_end(&brokers, &setup.group, name, MINUTES)?;
+    // A hundred kills leave a backlog of a million records.
+    history::wait_for_end(&brokers, &setup.group, name, MINUTES * 4)?;
     last.stop()?;
     commits.push(topics.commits(&setup.group, AtRest::Yes)?);
     if progress == 0 {
