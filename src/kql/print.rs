@@ -144,6 +144,8 @@ fn write_piece(piece: &str, next: &str, out: &mut String) {
         match symbol {
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
+            // Before the rest of `not` that escape would be the operator's.
+            '\n' if is_rest_of_not(rest) => push_unicode(symbol, out),
             '\n' => out.push_str("\\n"),
             _ if SPECIAL.contains(symbol) => {
                 out.push('\\');
@@ -158,6 +160,12 @@ fn write_piece(piece: &str, next: &str, out: &mut String) {
             _ => out.push(symbol),
         }
     }
+}
+
+/// Whether `text`, its first character written as `\n`, would begin like an escaped `not`.
+fn is_rest_of_not(text: &str) -> bool {
+    let mut letters = text.chars().skip(1).map(|letter| letter.to_ascii_lowercase());
+    letters.next() == Some('o') && letters.next() == Some('t')
 }
 
 fn begins_operator(text: &str) -> bool {

@@ -187,6 +187,9 @@ fn patterns() -> impl Strategy<Value = Pattern> {
         Just("not x".to_owned()),
         Just("x and".to_owned()),
         Just("x.not".to_owned()),
+        // A line's end before these letters: its escape is the beginning of the operator's.
+        Just("x\not y".to_owned()),
+        Just("\nOT".to_owned()),
         Just("\\\"*:{}<>()\t\r\n".to_owned()),
     ];
     proptest::collection::vec(piece, 1..4).prop_filter_map(
@@ -247,6 +250,15 @@ fn trees() -> impl Strategy<Value = Node> {
                 .prop_map(|(path, query)| node(Expr::Nested { path, query: Box::new(query) })),
         ]
     })
+}
+
+#[test]
+fn a_line_s_end_is_not_printed_as_the_beginning_of_an_escaped_operator() {
+    for text in ["\"a\\not b\":x", "\"a\\nOT\":x", "\"\\not\":x", "a:\"x\\not\"", "\"x\\note\":1"] {
+        let query = parse(text).expect("these are right");
+        let printed = print(&query.root);
+        assert_eq!(parse(&printed).map(|again| again.root), Ok(query.root), "{text} {printed}");
+    }
 }
 
 fn flatten(operands: Vec<Node>, and: bool) -> Node {
