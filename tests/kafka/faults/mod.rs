@@ -47,7 +47,7 @@ pub const CASES: &[Case] = &[
     Case::short("5", "exactly_once_a_zombie_is_fenced", exactly_once::zombie),
     Case::long(
         "5",
-        "exactly_once_a_producer_that_was_shut_out_is_replaced",
+        "exactly_once_a_zombie_returns_after_the_broker_gave_up_on_it",
         exactly_once::shut_out,
     ),
     Case::long("5", "connections_cut_again_and_again_lose_nothing", network::cuts),
