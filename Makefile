@@ -24,9 +24,10 @@ format: ## the source is formatted
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
-lint: ## no warning, with and without Kafka
+lint: ## no warning, with and without Kafka; the fuzz targets compile
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --lib --bins -- -D warnings
+	$(CARGO) check --locked --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz-check
 
 deny: ## dependencies: licences, bans, sources; known weaknesses where their database can be had
 	@tests/deny.sh
