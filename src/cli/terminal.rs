@@ -119,7 +119,7 @@ pub fn print(page: &str, paint: Paint) -> io::Result<()> {
 /// (All of it stands in texts: JSON has no such character outside of them but white space.)
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(json: &str) -> io::Result<()> {
     ignore_closed(io::stdout().lock().write_all(spelled_as_json(json).as_bytes()))
 }
@@ -140,7 +140,7 @@ fn spelled_as_json(json: &str) -> String {
 }
 
 /// Writes `page`, made for people and painted with `paint`, to standard error, as well as it can;
-/// as [`print`].
+/// as [`print()`].
 pub fn print_error(page: &str, paint: Paint) {
     draw(&paint.page(page));
 }
