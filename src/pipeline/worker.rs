@@ -13,6 +13,7 @@
 mod books;
 mod exactly_once;
 mod failures;
+mod linger;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::record::{Record, Timestamp};
 use crate::sink::{Delivery, DeliveryFault, FaultClass, Sink, Token};
 use crate::source::{CommitMode, Partition, Source, SourceError, SourceEvent};
 use exactly_once::InTransaction;
+use linger::Linger;
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,7 @@ struct Desk<K> {
     /// The outputs of the record at hand.
     prepared: Vec<Prepared>,
     outputs: Outputs,
+    linger: Linger,
     /// What follows from inputs so far.
     effects: Vec<Effect>,
     /// The latest wall-clock time that is known: suppression groups close by it.
@@ -120,6 +123,7 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
             lanes: Vec::new(),
             prepared: Vec::new(),
             outputs: Outputs::default(),
+            linger: Linger::default(),
             effects: Vec::new(),
             wall: Timestamp::default(),
             ledger: None,
@@ -156,8 +160,13 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
             self.desk.event(event);
             self.carry_out();
         }
-        self.desk.send_waiting();
+        if self.desk.linger.step(now) || !self.desk.state.may_take() {
+            self.desk.send_waiting();
+        }
         let taken = self.take_records();
+        if self.desk.linger.took(taken) {
+            self.desk.send_waiting();
+        }
         self.desk.poll_sink(self.sink_wait());
         self.carry_out();
         self.desk.close_readings();
@@ -411,9 +420,11 @@ impl<K: Sink> Desk<K> {
             self.outputs.push(Open::owed(ticket, output, kept.clone()));
         }
         again.into_iter().flatten().for_each(|open| self.outputs.push(open));
-        self.send_waiting();
-        // Deliveries are reported while records are judged, so that a repeat is known early.
-        self.poll_sink(Duration::ZERO);
+        if self.linger.added(outputs as usize) {
+            self.send_waiting();
+            // Deliveries are reported while records are judged, so that a repeat is known early.
+            self.poll_sink(Duration::ZERO);
+        }
         if self.effects.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
@@ -463,6 +474,7 @@ impl<K: Sink> Desk<K> {
         if !self.state.may_send() {
             return;
         }
+        self.linger.sent();
         loop {
             match self.outputs.send_next(&mut self.sink) {
                 Sent::One => {}
