@@ -6,10 +6,12 @@
 //! sent them: it takes so little that the events a second of one connection count as well.
 //!
 //! Each program starts, joins its group, reads all and ends; the more events, the less of that is in
-//! the ratio.
+//! the ratio. Where nothing hits, `run` matches and sends nothing: what is above that is the alerts.
 //!
 //! `cargo bench --bench consume [-- --broker kafka|canned --events N --runs N
-//! --compression none|lz4|zstd]`
+//! --compression none|lz4|zstd] [--against OUZEL]`
+//!
+//! `--against` names the program of another state of the code, which runs in turn with this one's.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 #![expect(dead_code, reason = "the suite and the other benches need more of what is shared")]
@@ -61,6 +63,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const RULE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
+/// What the rule looks for, and something like it that no event holds.
+const ACTION: &str = "user.mfa.factor.reset_all";
+const NO_ACTION: &str = "user.mfa.factor.reset_nil";
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// Events that are generated at most; the canned broker repeats them.
@@ -160,6 +165,7 @@ fn main() {
         server.create(topic, Keeping::Counted);
     }
     let only = option(&arguments, "--compression");
+    let against = option(&arguments, "--against");
     for compression in ["none", "lz4", "zstd"] {
         if only.as_deref().is_some_and(|only| only != compression) {
             continue;
@@ -167,7 +173,10 @@ fn main() {
         let topic = format!("in-{compression}");
         server.create(&topic, Keeping::Replayed);
         let events = server.fill(&topic, compression, events);
-        compare(&server, &topic, events, runs);
+        // The kernel writes the topic to the disk for half a minute: meanwhile a fetch costs up to
+        // twice as much.
+        nix::unistd::sync();
+        compare(&server, &topic, events, runs, against.as_deref());
     }
 }
 
@@ -192,32 +201,34 @@ fn publish(brokers: &str, topic: &str, compression: &str, events: u64) {
     producer.flush(WITHIN).expect("the broker takes them");
 }
 
-fn compare(server: &Server, topic: &str, events: u64, runs: usize) {
-    let mut dropped = Vec::new();
-    let mut candidates = Vec::new();
-    let mut shipped = Vec::new();
+fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Option<&str>) {
+    let (mut dropped, mut candidates, mut shipped) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut without, mut other) = (Vec::new(), Vec::new());
+    let own = env!("CARGO_BIN_EXE_ouzel");
+    let no_hit = server.folder().join("no-hit.toml");
+    let rule = fs::read_to_string(RULE).expect("the rule is there").replace(ACTION, NO_ACTION);
+    fs::write(&no_hit, rule).expect("target/ can be written");
+    let no_hit = no_hit.display().to_string();
     for run in 0..runs {
-        dropped.push(drop_cost(server, topic, &format!("{topic}-drop-{run}"), events));
-        candidates.push(run_cost(
-            server,
-            topic,
-            &format!("{topic}-candidates-{run}"),
-            "candidates",
-            events,
-        ));
-        shipped.push(run_cost(
-            server,
-            topic,
-            &format!("{topic}-envelope-{run}"),
-            "envelope",
-            events,
-        ));
+        let group = |what: &str| format!("{topic}-{what}-{run}");
+        dropped.push(drop_cost(server, topic, &group("drop"), events));
+        let run = |costs: &mut Vec<Cost>, what, program, validate, rule| {
+            let run = Run { program, validate, rule };
+            costs.push(run_cost(server, topic, &group(what), &run, events));
+        };
+        run(&mut candidates, "candidates", own, "candidates", RULE);
+        run(&mut shipped, "envelope", own, "envelope", RULE);
+        run(&mut without, "no-hit", own, "envelope", &no_hit);
+        if let Some(program) = against {
+            run(&mut other, "other", program, "envelope", RULE);
+        }
     }
     println!("\n{topic}");
     for (what, costs) in [
         ("consume + drop", &dropped),
         ("run, candidates", &candidates),
         ("run, as shipped", &shipped),
+        ("the same, no hit", &without),
     ] {
         let rate = events as f64 / median(costs.iter().map(|cost| cost.cpu_seconds));
         print_row(what, rate, costs);
@@ -226,10 +237,19 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize) {
         median(own.iter().zip(&dropped).map(|(own, dropped)| own.cpu_seconds / dropped.cpu_seconds))
     };
     println!(
-        "  CPU, run : consume + drop = {:.2} (candidates), {:.2} (as shipped)",
+        "  CPU, run : consume + drop = {:.2} (candidates), {:.2} (as shipped), {:.2} (as shipped, no hit)",
         ratio(&candidates),
-        ratio(&shipped)
+        ratio(&shipped),
+        ratio(&without)
     );
+    if !other.is_empty() {
+        print_row(
+            "the other, as shipped",
+            events as f64 / median(other.iter().map(|cost| cost.cpu_seconds)),
+            &other,
+        );
+        println!("  CPU, the other : consume + drop = {:.2}", ratio(&other));
+    }
     let rate = |own: &[Cost]| events as f64 / median(own.iter().map(|cost| cost.wall_seconds));
     println!(
         "  events/s of the connection, start and join in it: {:.0} k dropped, {:.2} of that judged (candidates), {:.2} (as shipped)",
@@ -274,16 +294,24 @@ fn drop_records(brokers: &str, topic: &str, group: &str, events: u64) {
     source.close();
 }
 
-fn run_cost(server: &Server, topic: &str, group: &str, validate: &str, events: u64) -> Cost {
+/// One way to run the stage.
+struct Run<'a> {
+    program: &'a str,
+    validate: &'a str,
+    rule: &'a str,
+}
+
+fn run_cost(server: &Server, topic: &str, group: &str, run: &Run<'_>, events: u64) -> Cost {
+    let Run { program, validate, rule } = run;
     let file = server.folder().join(format!("{group}.toml"));
     let brokers = server.address();
     let text = format!(
-        "rules = [{RULE:?}]\n[kafka]\nbrokers = {brokers:?}\n[input]\ntopics = [{topic:?}]\ngroup = {group:?}\n\
+        "rules = [{rule:?}]\n[kafka]\nbrokers = {brokers:?}\n[input]\ntopics = [{topic:?}]\ngroup = {group:?}\n\
          validate = {validate:?}\nworkers = 1\n[output]\nalerts = \"alerts\"\ndead_letters = \"dead-letters\"\n\
          [http]\nlisten = \"off\"\n[log]\nlevel = \"warn\"\n"
     );
     fs::write(&file, text).expect("target/ can be written");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ouzel"));
+    let mut command = Command::new(program);
     command.args(["run", "-c"]).arg(&file);
     cost_of_child(command, |child| {
         client::wait_until("the group is at the end", WITHIN, || {
