@@ -1,6 +1,7 @@
 //! The suite's own Kafka client: topics, records in and out, offsets.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -167,6 +168,30 @@ pub fn read(
         }
     }
     Ok(())
+}
+
+/// Lends the records of `topic` as they become visible to a reader of committed records, from its
+/// beginning until `stop` is set and nothing more comes for a second.
+pub fn follow(
+    brokers: &str,
+    topic: &str,
+    stop: &AtomicBool,
+    mut visit: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+) -> Result<(), String> {
+    let consumer = consumer_with(brokers, "ouzel-suite", &[("isolation.level", "read_committed")])?;
+    let mut list = TopicPartitionList::new();
+    for partition in log_ends(brokers, topic)?.keys() {
+        list.add_partition_offset(topic, *partition, Offset::Beginning)
+            .map_err(|fault| fault.to_string())?;
+    }
+    consumer.assign(&list).map_err(|fault| fault.to_string())?;
+    loop {
+        match consumer.poll(Duration::from_secs(1)) {
+            Some(message) => visit(&message.map_err(|fault| fault.to_string())?),
+            None if stop.load(Ordering::Relaxed) => return Ok(()),
+            None => {}
+        }
+    }
 }
 
 /// Every record of `topic`, copied.

@@ -35,6 +35,7 @@ mod proxy;
 mod secrets;
 mod security;
 mod seed;
+mod speed;
 mod stage;
 mod table;
 
@@ -66,6 +67,8 @@ const MAIN_JOB: &[Case] = &[
     Case::short("", "exactly_once_an_abort_loses_and_repeats_nothing", exactly_once::aborts),
     Case::short("", "exactly_once_says_plainly_what_it_cannot_be_had_with", exactly_once::refusals),
     Case::short("", "exactly_once_needs_rights_on_its_transactional_ids", exactly_once::rights),
+    Case::long("", "exactly_once_throughput_beside_at_least_once", speed::throughput),
+    Case::long("", "exactly_once_alerts_are_visible_in_time", speed::latency),
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
     Case::short("14", "secrets_are_printed_nowhere", secrets::nowhere),
     Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),
