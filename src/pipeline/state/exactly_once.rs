@@ -30,8 +30,9 @@ pub(super) struct Transaction {
     stage: Stage,
     /// Since when records are not taken.
     held_since: Option<Duration>,
-    /// When the last one was committed.
-    committed_at: Duration,
+    /// When the last one was closed: intervals are counted from there, so that the time of a commit
+    /// does not make them longer.
+    closed_at: Duration,
     /// Records taken in this one.
     records: u64,
     /// Whether anything was sent in this one.
@@ -70,7 +71,7 @@ impl Transaction {
             bounds,
             stage: Stage::Idle,
             held_since: None,
-            committed_at: Duration::ZERO,
+            closed_at: Duration::ZERO,
             records: 0,
             has_outputs: false,
             posted: 0,
@@ -113,6 +114,7 @@ impl Transaction {
 
     fn close(&mut self, now: Duration) {
         self.stage = Stage::Closing;
+        self.closed_at = now;
         self.held_since = Some(now);
     }
 
@@ -185,7 +187,7 @@ impl State {
         let Some(transaction) = &mut self.transaction else { return };
         match transaction.stage {
             Stage::Open => {
-                let is_due = now >= transaction.committed_at + transaction.bounds.interval
+                let is_due = now >= transaction.closed_at + transaction.bounds.interval
                     || transaction.records >= transaction.bounds.records_max;
                 if is_due && transaction.is_dirty(&self.partitions) {
                     transaction.close(now);
@@ -219,12 +221,10 @@ impl State {
     }
 
     pub(super) fn committed(&mut self, effects: &mut Vec<Effect>) {
-        let now = self.now;
         let Some(transaction) = &mut self.transaction else { return };
         if transaction.stage == Stage::Committing {
             self.partitions.commit_taken();
             transaction.failures = 0;
-            transaction.committed_at = now;
             transaction.open(effects);
         }
     }
