@@ -21,6 +21,11 @@ const EACH_SECOND: &str = "transaction_interval_ms = 1000\n";
 /// Runs of each guarantee, in turn.
 const RUNS: usize = 3;
 const INTERVAL_MS: u128 = 1000;
+/// What an alert may be later than the interval explains: a commit. A build that is not optimised
+/// takes longer.
+const BEYOND_MS: u128 = if cfg!(debug_assertions) { 500 } else { 50 };
+/// Alerts of the first two seconds.
+const WARM_UP: usize = 80;
 
 /// The same backlog, 0.1 % of it hits, judged with each guarantee in turn: how long from the first
 /// record to the last, as the metrics say.
@@ -96,16 +101,20 @@ pub fn latency(broker: &Broker) -> Result<String, String> {
     })?;
     stop.store(true, Ordering::Relaxed);
     let mut late = reader.join().map_err(|_| "the reader panicked".to_owned())??;
-    late.sort_unstable();
-    let share = |percent: usize| late.get(late.len() * percent / 100).copied().unwrap_or_default();
-    let (half, most) = (share(50), share(99));
-    let seen = format!("{} alerts, p50 {half} ms, p99 {most} ms after their records", late.len());
-    match late.len() {
-        0 => Err("no alert was seen".to_owned()),
-        // What the interval does not explain, with room for a machine that does other things.
-        _ if most > INTERVAL_MS + 500 => Err(seen),
-        _ => Ok(seen),
+    if late.len() != 800 {
+        return Err(format!("{} of 800 alerts were seen", late.len()));
     }
+    // The first transactions of a producer make it known to the coordinator.
+    let mut steady = late.split_off(WARM_UP);
+    let first = late.iter().max().copied().unwrap_or_default();
+    steady.sort_unstable();
+    let share = |percent: usize| steady[steady.len() * percent / 100];
+    let (half, most) = (share(50), share(99));
+    let seen = format!(
+        "{} alerts, p50 {half} ms, p99 {most} ms after their records; in the first two seconds up to {first} ms",
+        steady.len()
+    );
+    if most > INTERVAL_MS + BEYOND_MS { Err(seen) } else { Ok(seen) }
 }
 
 /// The time stamp of the record that an alert comes from.
