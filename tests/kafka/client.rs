@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::{Admin, Topic};
@@ -127,14 +127,36 @@ pub fn committed(brokers: &str, group: &str, topic: &str) -> Result<BTreeMap<i32
     Ok(found)
 }
 
-/// Lends every record of `topic` up to its end of now, as a reader of committed records sees it: up
-/// to the first open transaction, and nothing of aborted ones.
+/// What a reader sees of transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Up to the first open one, and nothing of aborted ones.
+    Committed,
+    /// Everything.
+    Uncommitted,
+}
+
+/// Lends every record of `topic` up to its end of now, as a reader of committed records sees it.
 pub fn read(
     brokers: &str,
     topic: &str,
-    mut visit: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+    visit: impl FnMut(&BorrowedMessage<'_>),
 ) -> Result<(), String> {
-    let more = [("isolation.level", "read_committed"), ("enable.partition.eof", "true")];
+    read_with(brokers, topic, Isolation::Committed, visit)
+}
+
+/// Lends every record of `topic` up to its end of now.
+pub fn read_with(
+    brokers: &str,
+    topic: &str,
+    isolation: Isolation,
+    mut visit: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), String> {
+    let level = match isolation {
+        Isolation::Committed => "read_committed",
+        Isolation::Uncommitted => "read_uncommitted",
+    };
+    let more = [("isolation.level", level), ("enable.partition.eof", "true")];
     let consumer = consumer_with(brokers, "ouzel-suite", &more)?;
     let mut open: BTreeMap<i32, i64> =
         log_ends(brokers, topic)?.into_iter().filter(|(_, end)| *end > 0).collect();

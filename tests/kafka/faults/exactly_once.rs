@@ -1,22 +1,19 @@
 //! Rows 1 and 5 with exactly-once: nothing lost, and nothing repeated for a reader of committed
 //! records.
 
-use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use rdkafka::message::Message;
 
 use super::MINUTES;
 use super::kill::kills_judged;
 use crate::broker::Broker;
-use crate::client::{self, wait_until};
+use crate::client::wait_until;
 use crate::exactly_once::SHORT;
 use crate::feed::Plan;
-use crate::seed::{self, Random};
+use crate::history;
+use crate::seed;
 use crate::stage::{self, Setup, Stage};
-use crate::{history, java};
 
 /// A handful of kills.
 pub fn kills_short(broker: &Broker) -> Result<String, String> {
@@ -106,53 +103,4 @@ pub fn shut_out(broker: &Broker) -> Result<String, String> {
         false => "it aborted what the broker had aborted",
     };
     Ok(format!("{how}; {seen}"))
-}
-
-/// The control: Kafka's own copier, killed at random points like the stage, read by the same reader.
-/// If it lost or repeated anything, the fault would not be the stage's.
-pub fn control(broker: &Broker) -> Result<String, String> {
-    let (name, output) = ("exactly-once-control", "exactly-once-control-copy");
-    let brokers = broker.plaintext();
-    client::create_topics(&brokers, &[(name, 1), (output, 2)])?;
-    // The copier takes every payload for text, and would alter what is none.
-    let fed = Plan { broken_permille: 0, ..Plan::new(&brokers, name, 30_000) }.send()?;
-    let arguments = [
-        ["--input-topic", name, "--input-partition", "0", "--output-topic", output],
-        ["--broker-list", &brokers, "--transaction-size", "100", "--transaction-timeout", "10000"],
-        ["--consumer-group", name, "--transactional-id", name, "--max-messages", "-1"],
-    ];
-    let copier = || {
-        let mut command =
-            java::command("org.apache.kafka.tools.TransactionalMessageCopier", "256m")?;
-        command.args(arguments.iter().flatten()).arg("--enable-random-aborts");
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map_err(|fault| fault.to_string())
-    };
-    let mut random = Random::of(name);
-    let kills = 10;
-    for _ in 0..kills {
-        let mut process = copier()?;
-        // The moment of the fault is what is random here; a JVM takes a second to start.
-        std::thread::sleep(Duration::from_secs(1) + random.time_below(Duration::from_secs(3)));
-        process.kill().map_err(|fault| fault.to_string())?;
-        process.wait().map_err(|fault| fault.to_string())?;
-    }
-    let done: i64 = client::committed(&brokers, name, name)?.values().sum();
-    let status = copier()?.wait().map_err(|fault| fault.to_string())?;
-    let count = |topic: &str| {
-        let mut seen: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        client::read(&brokers, topic, |message| {
-            *seen.entry(message.payload().unwrap_or_default().to_vec()).or_default() += 1;
-        })?;
-        Ok::<_, String>(seen)
-    };
-    let (wanted, found) = (count(name)?, count(output)?);
-    if wanted != found {
-        let lost = wanted.keys().filter(|payload| !found.contains_key(*payload)).count();
-        let all: usize = found.values().sum();
-        return Err(format!("{status}: {lost} of {fed} lost, {all} copied"));
-    }
-    Ok(format!(
-        "{kills} kills of Kafka's copier, {done} of {fed} records before the last: all once"
-    ))
 }

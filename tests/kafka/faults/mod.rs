@@ -1,6 +1,7 @@
 //! Faults, row by row: each test breaks something and says what the stage made of it.
 
 mod brokers;
+mod control;
 mod endpoint;
 mod fatal;
 mod exactly_once;
@@ -36,7 +37,7 @@ pub const CASES: &[Case] = &[
         "exactly_once_a_hundred_kills_lose_and_repeat_nothing",
         exactly_once::kills_long,
     ),
-    Case::long("1", "exactly_once_kafkas_own_copier_as_a_control", exactly_once::control),
+    Case::long("1", "exactly_once_kafkas_own_copier_as_a_control", control::copier),
     Case::short("2", "a_broker_that_restarts_loses_nothing", brokers::restart),
     Case::long("2", "three_nodes_restart_in_turn_and_one_is_killed", brokers::rolling_restart),
     Case::short("3", "with_all_brokers_down_the_stage_waits_and_resumes", brokers::down),
