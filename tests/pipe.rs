@@ -241,6 +241,37 @@ fn a_hidden_hit_stands_in_the_audit_file_and_never_among_the_alerts() {
     assert_eq!(audit[0]["ouzel"]["exception"]["id"], "desk");
 }
 
+/// From wherever the guarantee is asked for: never a silent step back to the lesser one.
+#[test]
+fn exactly_once_is_refused_before_anything_is_read() {
+    let folder = Folder::new("exactly-once");
+    let file = "[delivery]\nguarantee = \"exactly-once\"\n[input]\ninstance_id = \"a\"\n";
+    let check = |mut command: Command| {
+        command.args(["--dead-letters", "letters.ndjson", "-"]);
+        let output = fed(command, okta::hit("h1").as_bytes());
+        assert_eq!((code(&output), lines(&output.stdout)), (3, vec![]), "{}", stderr(&output));
+        let said = stderr(&output);
+        let plain =
+            "error: delivery.guarantee is \"exactly-once\", which needs Kafka on both sides";
+        assert!(said.starts_with(plain), "{said}");
+        assert!(said.contains("add --set delivery.guarantee=at-least-once"), "{said}");
+        assert!(!folder.0.join("letters.ndjson").exists(), "nothing is opened for what is refused");
+    };
+    let told = ["delivery.guarantee=exactly-once", "input.instance_id=a"];
+    check(pipe(&folder, &["--set", told[0], "--set", told[1]]));
+    let mut by_environment = pipe(&folder, &["--set", told[1]]);
+    by_environment.env("OUZEL__DELIVERY__GUARANTEE", "exactly-once");
+    check(by_environment);
+    folder.file("ouzel.toml", file.as_bytes());
+    check(pipe(&folder, &[]));
+    // What the message says helps.
+    let output = fed(
+        pipe(&folder, &["--set", "delivery.guarantee=at-least-once"]),
+        okta::hit("h1").as_bytes(),
+    );
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+}
+
 #[test]
 fn a_reader_that_leaves_ends_it_quietly() {
     let folder = Folder::new("head");
