@@ -31,3 +31,16 @@ fn the_demonstration_checks_itself_and_ends() {
     assert_eq!(shown.matches("┌ ALERT").count(), 3, "{shown}");
     assert_eq!(said, "", "nothing is wrong, so nothing is said");
 }
+
+/// What it cannot heed it refuses: nobody shall take it for a demonstration of exactly-once.
+#[test]
+fn settings_that_mean_nothing_to_it_are_refused() {
+    let check = |arguments: &[&str], option: &str| {
+        let (code, shown, said) = demo(arguments);
+        assert_eq!((code, &*shown), (Some(3), ""), "{arguments:?}: {said}");
+        assert!(said.starts_with(&format!("error: {option} means nothing to demo")), "{said}");
+        assert!(said.contains("at-least-once, on an embedded broker"), "{said}");
+    };
+    check(&["--set", "delivery.guarantee=exactly-once"], "--set");
+    check(&["--rules", "config/rules/okta"], "-r/--rules");
+}

@@ -44,8 +44,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Runs the demonstration.
 ///
 /// # Errors
-/// When it cannot run (4). A result that is not what was generated is [`Exit::Findings`].
+/// Options that mean nothing here (3), or when it cannot run (4). A result that is not what was generated is [`Exit::Findings`].
 pub fn run(arguments: &DemoArguments, shared: &Shared) -> Result<Exit, Failure> {
+    refuse(shared)?;
     let unavailable = |what: String| Failure::new(Exit::Unavailable, what);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let broker = EmbeddedBroker::start().map_err(|fault| unavailable(fault.to_string()))?;
@@ -81,6 +82,22 @@ pub fn run(arguments: &DemoArguments, shared: &Shared) -> Result<Exit, Failure> 
         end(running)?;
     }
     Ok(exit(&report))
+}
+
+/// Settings that were asked for and not heeded would make the demonstration claim what it did not
+/// show, another guarantee for instance.
+fn refuse(shared: &Shared) -> Result<(), Failure> {
+    let asked = [("--set", shared.sets.is_empty()), ("-r/--rules", shared.rules.is_empty())];
+    let asked = asked.into_iter().filter(|(_, is_absent)| !is_absent);
+    let faults: Vec<String> = asked
+        .map(|(option, _)| {
+            format!(
+                "{option} means nothing to demo, which has settings and a rule of its own (at-least-once, \
+                 on an embedded broker without transactions); leave it out, or use run"
+            )
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::all(Exit::Configuration, faults)) }
 }
 
 const fn exit(report: &Report) -> Exit {
