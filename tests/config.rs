@@ -223,6 +223,12 @@ fn a_wrong_variable_or_option_is_named() {
         &["input.group.x=1"],
         "--set input.group.x: input.group is no table: there is no \"x\" in it",
     );
+    let topics = "found a text; a table is expected; did you mean input.topics?";
+    check(&[], &["input.topic=okta"], &format!("--set input.topic: {topics}"));
+    let variable = [("OUZEL__INPUT__TOPIC", "okta")];
+    check(&variable, &[], &format!("environment OUZEL__INPUT__TOPIC: input.topic: {topics}"));
+    // No key beside this one has nearly its name.
+    check(&[], &["kafka.tls=true"], "--set kafka.tls: found true or false; a table is expected");
     let listed = faults("", &[], &["http.zzz=1"]);
     assert_eq!(listed, ["--set http.zzz: unknown key http.zzz; allowed here are listen"]);
 }

@@ -316,8 +316,28 @@ impl Reader {
                 resolve(shape, &mut value, layer.base.as_deref());
                 self.tree.set(key, Leaf { value, origin });
             }
-            Err(message) => self.fault(origin, &key, message),
+            Err(message) => {
+                let hint = self.beside(&key, shape);
+                self.fault(origin, &key, message + &hint);
+            }
         }
+    }
+
+    /// What is said besides, where something else was written in the place of a table: the key
+    /// beside it that is no table and has nearly the same name, such as `topics` beside `topic`.
+    fn beside(&self, key: &KeyPath, shape: &Shape) -> String {
+        let is_table = |shape: &Shape| matches!(shape, Shape::Table(_) | Shape::Names(_));
+        let parent = key.parent();
+        let within = parent.parts().iter().try_fold(&self.shape, |table, part| match table {
+            Shape::Table(keys) => keys.get(part),
+            _ => None,
+        });
+        let Some(Shape::Table(keys)) = within.filter(|_| is_table(shape)) else {
+            return String::new();
+        };
+        let others = keys.iter().filter(|(_, shape)| !is_table(shape)).map(|(name, _)| &**name);
+        let near = nearest(key.name(), others);
+        near.map_or(String::new(), |near| format!("; did you mean {}?", parent.child(near)))
     }
 
     fn fault(&mut self, origin: Origin, key: &KeyPath, message: String) {
