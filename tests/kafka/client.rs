@@ -198,7 +198,7 @@ pub fn follow(
     brokers: &str,
     topic: &str,
     stop: &AtomicBool,
-    mut visit: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+    mut visit: impl FnMut(&BorrowedMessage<'_>),
 ) -> Result<(), String> {
     let consumer = consumer_with(brokers, "ouzel-suite", &[("isolation.level", "read_committed")])?;
     let mut list = TopicPartitionList::new();
