@@ -28,7 +28,8 @@ pub struct Period {
     pub since: Timestamp,
     /// It is now.
     pub now: Timestamp,
-    /// A member that has said nothing for longer than this, in ms, reads no more.
+    /// A member that has said nothing for longer than this, in ms, reads no more; nor does one
+    /// whose clock is further ahead than this.
     pub silence_ms: u64,
 }
 
@@ -248,7 +249,11 @@ fn is_read(documents: &[&Document], period: Period) -> bool {
         let latest = if said.updated >= speaker.updated { said } else { *speaker };
         *speaker = Speaker { reached, ..latest };
     }
-    let is_late = |one: &Speaker| period.now.millis_since(one.updated) > period.silence_ms;
+    // Also by a clock that is ahead: else a member that died would be waited for that much longer.
+    let is_late = |one: &Speaker| {
+        let apart = period.now.as_millis().abs_diff(one.updated.as_millis());
+        apart > period.silence_ms
+    };
     speakers.values().any(|one| {
         let follows = |other: &Speaker| other.updated > one.updated && other.reached > one.reached;
         one.reads && !is_late(one) && !speakers.values().any(follows)

@@ -93,10 +93,27 @@ fn the_end_is_pending_where_somebody_reads_and_not_assigned_where_nobody_does() 
     let (a, gap) = (said("a", &[(0, 90)]), (Cause::NotAssigned, 10, &[(90, 100)][..]));
     check(std::slice::from_ref(&a), Some(log(0, 100)), &[gap], &[]);
     check(&[reading(a.clone())], Some(log(0, 100)), &[], &[(90, 100)]);
-    let silent = Document { updated: Timestamp::from_millis(NOW - 200_000), ..reading(a) };
-    check(&[silent], Some(log(0, 100)), &[gap], &[]);
     check(&[reading(said("a", &[]))], Some(log(0, 9)), &[], &[(0, 9)]);
     check(&[], Some(log(0, 9)), &[(Cause::NotAssigned, 9, &[(0, 9)])], &[]);
+}
+
+#[test]
+fn the_end_is_pending_no_longer_than_a_member_may_be_silent() {
+    let gap = (Cause::NotAssigned, 10, &[(90, 100)][..]);
+    let spoke = |millis_ago: i64| {
+        let updated = Timestamp::from_millis(NOW - millis_ago);
+        Document { updated, ..reading(said("a", &[(0, 90)])) }
+    };
+    for close in [180_000, 0, -180_000] {
+        check(&[spoke(close)], Some(log(0, 100)), &[], &[(90, 100)]);
+    }
+    // The last one said that it reads, at a time that is yet to come.
+    for far in [180_001, 24 * HOUR, -180_001, -HOUR] {
+        check(&[spoke(far)], Some(log(0, 100)), &[gap], &[]);
+    }
+    // What another member has before it is pending all the same.
+    let next = reading(said("b", &[]));
+    check(&[spoke(180_001), next], Some(log(0, 100)), &[], &[(90, 100)]);
 }
 
 #[test]
