@@ -1,9 +1,9 @@
 //! Bytes → events, in a reusable scratch.
 //!
 //! ```text
-//! payload ─ UTF-8? ─ one value? ─┬─ simd-json ───────────────┬─▶ trees ─ envelope ─▶ events
+//! payload ─ UTF-8? ─ one value? ─┬─ direct, else simd-json ──┬─▶ trees ─ envelope ─▶ events
 //!                                └─ cut at value boundaries ─┘
-//!                                   each: simd-json, else serde_json
+//!                                   each: direct, else simd-json, else serde_json
 //! ```
 //!
 //! Nothing here panics or recurses without a bound, whatever the bytes are. What was read before a
@@ -15,7 +15,7 @@ use bumpalo::collections::Vec as ArenaVec;
 use super::envelope::Finder;
 use super::tape::Parser;
 use super::value::Value;
-use super::{Arena, Event, forgiving, scan};
+use super::{Arena, Event, direct, forgiving, scan};
 use crate::limits::{EVENTS_PER_RECORD_MAX, PAYLOAD_BYTES_MAX, SCRATCH_BYTES_KEPT_MAX};
 use crate::record::Record;
 
@@ -217,7 +217,7 @@ impl<'s> Reader<'_, 's> {
     /// Every value of `text`: one, several lines of them, or several without anything between.
     pub(super) fn values(&mut self, text: &'s str) -> Values<'s> {
         let mut found = ArenaVec::new_in(self.arena);
-        if let Ok(value) = self.parser.read(self.arena, text) {
+        if let Ok(value) = self.strictly(text) {
             found.push((value, text.trim_end_matches([' ', '\t', '\r', '\n'])));
             return Values { found, fault: None };
         }
@@ -239,9 +239,17 @@ impl<'s> Reader<'_, 's> {
         Values { found, fault: None }
     }
 
+    /// The one value that `text` is, where simd-json takes it for one.
+    fn strictly(&mut self, text: &'s str) -> Result<Value<'s>, DecodeFault> {
+        match direct::read(self.arena, text) {
+            Some(value) => Ok(value),
+            None => self.parser.read(self.arena, text),
+        }
+    }
+
     /// The one value that `text` is. Only for text whose depth is known to be bounded.
     fn value(&mut self, text: &'s str) -> Result<Value<'s>, DecodeFault> {
-        self.parser.read(self.arena, text).or_else(|refused| match refused {
+        self.strictly(text).or_else(|refused| match refused {
             DecodeFault::TooDeep => Err(refused),
             _ => forgiving::read(self.arena, text),
         })
@@ -252,6 +260,9 @@ impl<'s> Reader<'_, 's> {
         let text = scan::skip_blank(text);
         if !text.starts_with(['{', '[']) {
             return None;
+        }
+        if let Some(value) = direct::read(self.arena, text) {
+            return Some(value);
         }
         let (one, behind) = scan::split_value(text).ok()?;
         if !scan::skip_blank(behind).is_empty() {

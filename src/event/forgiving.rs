@@ -1,4 +1,4 @@
-//! The second reader: JSON text → tree, with serde_json, for what simd-json refused.
+//! The last reader: JSON text → tree, with serde_json, for what simd-json refused.
 //!
 //! It is slow and takes all that the JSON grammar allows, so that no event is lost to one odd
 //! field. serde_json checks the grammar and hands each value over as its raw text; what a value

@@ -19,6 +19,7 @@ pub mod field;
 pub mod types;
 pub mod decode;
 mod scan;
+mod direct;
 mod tape;
 mod forgiving;
 mod tree;

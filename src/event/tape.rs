@@ -1,6 +1,6 @@
-//! The first reader: JSON text → tree, with simd-json's tape.
+//! The reader that decides what is JSON: text → tree, with simd-json's tape.
 //!
-//! The text is copied once into the arena, padded, and unescaped in place there; the tree's texts
+//! An ordinary text is read by [`super::direct`] before it comes here. The text is copied once into the arena, padded, and unescaped in place there; the tree's texts
 //! point into that copy. simd-json refuses some valid JSON (numbers beyond a float, lone
 //! surrogates), so what it refuses is for [`super::forgiving`] to decide.
 
@@ -107,7 +107,7 @@ impl<'s> Walk<'_, 's> {
             let value = self.value(below)?;
             members.push(Member { name, value });
         }
-        Ok(tree::object_with(self.arena, members, dots))
+        Ok(tree::object_with(self.arena, members.into_bump_slice(), dots))
     }
 }
 

@@ -51,16 +51,16 @@ pub(super) enum Dots {
 /// The object that has these members, whatever their names are.
 pub(super) fn object<'s>(arena: &'s Arena, members: ArenaVec<'s, Member<'s>>) -> Value<'s> {
     let has_dots = members.iter().any(|member| has_dot(member.name));
-    object_with(arena, members, if has_dots { Dots::Some } else { Dots::None })
+    let dots = if has_dots { Dots::Some } else { Dots::None };
+    object_with(arena, members.into_bump_slice(), dots)
 }
 
 /// The same, where it is known whether names have `dots`.
 pub(super) fn object_with<'s>(
     arena: &'s Arena,
-    members: ArenaVec<'s, Member<'s>>,
+    members: &'s [Member<'s>],
     dots: Dots,
 ) -> Value<'s> {
-    let members: &'s [Member<'s>] = members.into_bump_slice();
     if dots == Dots::None && is_unique(arena, members) {
         return Value::Object(members);
     }
@@ -77,26 +77,29 @@ fn is_unique(arena: &Arena, members: &[Member<'_>]) -> bool {
         names.sort_unstable();
         return names.windows(2).all(|pair| matches!(pair, [one, next] if one != next));
     }
-    let mut seen = 0_u128;
+    let mut seen = [0_u64; 2];
     for (index, member) in members.iter().enumerate() {
-        let bit = fingerprint(member.name);
-        let is_repeated = seen & bit != 0
+        let (bit, is_high) = fingerprint(member.name);
+        let [low, high] = &mut seen;
+        let seen = if is_high { high } else { low };
+        let is_repeated = *seen & bit != 0
             && members.iter().take(index).any(|earlier| earlier.name == member.name);
         if is_repeated {
             return false;
         }
-        seen |= bit;
+        *seen |= bit;
     }
     true
 }
 
-/// One of 128 bits, the same for equal names: most members are told apart by it alone.
-fn fingerprint(name: &str) -> u128 {
+/// One of 128 bits, the same for equal names: most members are told apart by it alone. A bit of 64,
+/// and in which half of them.
+fn fingerprint(name: &str) -> (u64, bool) {
     let bytes = name.as_bytes();
     let first = bytes.first().copied().unwrap_or(0);
     let last = bytes.last().copied().unwrap_or(0);
     let mixed = usize::from(first) * 7 + usize::from(last) * 31 + name.len() * 3;
-    1 << (mixed % 128)
+    (1 << (mixed % 64), mixed & 64 != 0)
 }
 
 /// A value on its way into an object: under `head`, or deeper where there is a `rest`.
