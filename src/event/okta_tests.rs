@@ -2,7 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
+use super::super::Arena;
 use super::super::support_tests::{WRITTEN, event};
+use super::facts::made_snake_case;
+use super::template::SNAKE_NAMES;
 
 /// A raw event with these further members.
 fn raw(members: &str) -> String {
@@ -20,6 +23,14 @@ fn check(members: &str, path: &str, expected: Json) {
 
 fn absent(members: &str, path: &str) {
     check(members, path, Json::Null);
+}
+
+#[test]
+fn known_names_in_snake_case_are_those_that_would_be_made() {
+    let arena = Arena::new();
+    for (name, made) in SNAKE_NAMES {
+        assert_eq!(made_snake_case(&arena, name), *made);
+    }
 }
 
 #[test]

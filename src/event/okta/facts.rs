@@ -7,7 +7,7 @@ use bumpalo::collections::{CollectIn, String as ArenaString, Vec as ArenaVec};
 use super::super::decode::Reader;
 use super::super::value::{Member, Value, member};
 use super::super::{Arena, time, tree};
-use super::template::{ADDRESS_NAMES, Fact, METHOD_NAMES, TARGET_NAMES};
+use super::template::{ADDRESS_NAMES, Fact, METHOD_NAMES, SNAKE_NAMES, TARGET_NAMES};
 use super::{Parts, catalogue, debug};
 use crate::record::Timestamp;
 
@@ -330,6 +330,12 @@ pub(super) fn snake_case<'s>(arena: &'s Arena, name: &'s str) -> &'s str {
     if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return name;
     }
+    let known = SNAKE_NAMES.iter().find(|(known, _)| *known == name);
+    known.map_or_else(|| made_snake_case(arena, name), |(_, made)| made)
+}
+
+/// The same, where the name is not among those that are known.
+pub(super) fn made_snake_case<'s>(arena: &'s Arena, name: &str) -> &'s str {
     let mut text = ArenaString::with_capacity_in(name.len() + 4, arena);
     let mut before = None;
     for c in name.chars() {

@@ -255,6 +255,16 @@ pub(super) const TARGET_NAMES: &[(&str, &str)] = &[
 /// Members of a target's details that are also in its `detailEntry`.
 pub(super) const METHOD_NAMES: &[&str] = &["methodTypeUsed", "methodUsedVerifiedProperties"];
 
+/// Members of `authenticationContext` in `snake_case`, so that their names need not be made.
+pub(super) const SNAKE_NAMES: &[(&str, &str)] = &[
+    ("authenticationProvider", "authentication_provider"),
+    ("authenticationStep", "authentication_step"),
+    ("credentialProvider", "credential_provider"),
+    ("credentialType", "credential_type"),
+    ("externalSessionId", "external_session_id"),
+    ("rootSessionId", "root_session_id"),
+];
+
 /// As [`TARGET_NAMES`], for one address of the request's chain and for its place.
 pub(super) const ADDRESS_NAMES: &[(&str, &str)] =
     &[("geographicalContext", "geographical_context"), ("postalCode", "postal_code")];
