@@ -11,20 +11,76 @@ use wide::u8x16;
 /// Writes `text` with a quote on either side.
 #[inline]
 pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
+    write_between(out, b"\"", text, b"\"");
+}
+
+/// Writes `text` as the inside of a JSON string, with what stands `before` and `behind` it.
+#[inline]
+pub(super) fn write_between<const B: usize, const E: usize>(
+    out: &mut Vec<u8>,
+    before: &[u8; B],
+    text: &str,
+    behind: &[u8; E],
+) {
+    out.extend_from_slice(before);
     write_escaped(out, text);
-    out.push(b'"');
+    out.extend_from_slice(behind);
 }
 
 /// Writes `text` as the inside of a JSON string.
 #[inline]
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    let plain = plain_bytes(text.as_bytes());
-    if plain == text.len() {
+    if is_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
     } else {
-        write_special(out, text, plain);
+        write_special(out, text, plain_bytes(text.as_bytes()));
     }
+}
+
+/// Whether every byte is ASCII and needs no escape: so are nearly all texts, and that is asked with
+/// few instructions. `false` says nothing.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let (lanes, rest) = bytes.as_chunks::<16>();
+    for lane in lanes {
+        if !lane_is_plain(*lane) {
+            return false;
+        }
+    }
+    // The rest in as few looks as its length allows, some bytes twice.
+    match (bytes.last_chunk::<16>(), rest) {
+        (_, []) => true,
+        (Some(last), _) => lane_is_plain(*last),
+        (None, rest) => short_is_plain(rest),
+    }
+}
+
+/// The same, for fewer than 16 bytes.
+#[inline]
+fn short_is_plain(bytes: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return !word_needs_look(*first) && !word_needs_look(*last);
+    }
+    let word = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
+        (Some([a, b, c, d]), Some([e, f, g, h]), _) => [*a, *b, *c, *d, *e, *f, *g, *h],
+        (_, _, [a, b, c]) => [*a, *b, *c, b'a', b'a', b'a', b'a', b'a'],
+        (_, _, [a, b]) => [*a, *b, b'a', b'a', b'a', b'a', b'a', b'a'],
+        (_, _, [a]) => [*a, b'a', b'a', b'a', b'a', b'a', b'a', b'a'],
+        _ => return bytes.is_empty(),
+    };
+    !word_needs_look(word)
+}
+
+/// Whether every byte is ASCII and needs no escape.
+#[inline]
+fn lane_is_plain(lane: [u8; 16]) -> bool {
+    let lane = u8x16::new(lane);
+    let is = |byte: u8| lane.simd_eq(u8x16::splat(byte));
+    // Counted from the first visible character, everything that is not one comes behind the last.
+    let place = lane - u8x16::splat(b' ');
+    let beyond = place.simd_eq(place.max(u8x16::splat(b'~' - b' ' + 1)));
+    let special = beyond | is(b'"') | is(b'\\');
+    special.to_bitmask() == 0
 }
 
 /// The same, where something behind the first `plain` bytes needs a look. A text that holds JSON

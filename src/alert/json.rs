@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use super::escape::{write_escaped, write_text};
+use super::escape::{write_between, write_escaped, write_text};
 use crate::event::Value;
 use crate::record::Timestamp;
 
@@ -14,16 +14,18 @@ use crate::record::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Json {
     out: Vec<u8>,
+    /// The first time that was written, and where: an alert says several times when it was judged.
+    first_time: Option<(Timestamp, usize)>,
 }
 
 impl Json {
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes) }
+        Self { out: Vec::with_capacity(bytes), first_time: None }
     }
 
     /// Goes on with what was written before.
     pub(super) fn from_bytes(out: Vec<u8>) -> Self {
-        Self { out }
+        Self { out, first_time: None }
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
@@ -68,8 +70,7 @@ impl Json {
     /// The name of the member whose value comes next, whatever is in it.
     pub(super) fn any_key(&mut self, name: &str) {
         self.separate();
-        write_text(&mut self.out, name);
-        self.out.push(b':');
+        write_between(&mut self.out, b"\"", name, b"\":");
     }
 
     /// The name of the member whose value comes next, in two pieces.
@@ -104,9 +105,16 @@ impl Json {
 
     pub(super) fn time(&mut self, time: Timestamp) {
         self.separate();
+        let start = self.out.len();
+        if let Some((first, at)) = self.first_time
+            && first == time
+        {
+            return self.out.extend_from_within(at..at + TIME_BYTES);
+        }
         self.out.push(b'"');
         write_time(&mut self.out, time);
         self.out.push(b'"');
+        self.first_time.get_or_insert((time, start));
     }
 
     /// Members that were written before, without the braces around them.
@@ -118,29 +126,42 @@ impl Json {
     }
 
     pub(super) fn value(&mut self, value: Value<'_>) {
+        self.separate();
+        self.value_here(value);
+    }
+
+    /// The same, where no comma is due. An event has hundreds of names and values, so objects and
+    /// arrays know which member is their first and look at nothing that was written.
+    fn value_here(&mut self, value: Value<'_>) {
         match value {
-            Value::Null => self.literal(b"null"),
-            Value::Bool(true) => self.yes(),
-            Value::Bool(false) => self.literal(b"false"),
-            Value::Int(number) => self.integer(number),
-            Value::Uint(number) => {
-                self.separate();
-                write_number(&mut self.out, number);
-            }
-            Value::Float(number) => self.float(number),
-            Value::Text(text) => self.text(text),
+            Value::Null => self.out.extend_from_slice(b"null"),
+            Value::Bool(true) => self.out.extend_from_slice(b"true"),
+            Value::Bool(false) => self.out.extend_from_slice(b"false"),
+            Value::Int(number) => write_integer(&mut self.out, number),
+            Value::Uint(number) => write_number(&mut self.out, number),
+            Value::Float(number) => self.float_here(number),
+            Value::Text(text) => write_text(&mut self.out, text),
             Value::Array(items) => {
-                self.open_array();
-                items.iter().for_each(|item| self.value(*item));
-                self.close_array();
+                self.out.push(b'[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        self.out.push(b',');
+                    }
+                    self.value_here(*item);
+                }
+                self.out.push(b']');
             }
             Value::Object(members) => {
-                self.open_object();
-                for member in members {
-                    self.any_key(member.name);
-                    self.value(member.value);
+                self.out.push(b'{');
+                for (index, member) in members.iter().enumerate() {
+                    if index == 0 {
+                        write_between(&mut self.out, b"\"", member.name, b"\":");
+                    } else {
+                        write_between(&mut self.out, b",\"", member.name, b"\":");
+                    }
+                    self.value_here(member.value);
                 }
-                self.close_object();
+                self.out.push(b'}');
             }
         }
     }
@@ -174,13 +195,10 @@ impl Json {
     }
 
     /// A number that is no integer; what is no JSON number (infinity) becomes null.
-    fn float(&mut self, number: f64) {
+    fn float_here(&mut self, number: f64) {
         match serde_json::Number::from_f64(number) {
-            Some(number) => {
-                self.separate();
-                write_display(&mut self.out, number);
-            }
-            None => self.literal(b"null"),
+            Some(number) => write_display(&mut self.out, number),
+            None => self.out.extend_from_slice(b"null"),
         }
     }
 
@@ -233,6 +251,9 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
 fn write_display(out: &mut Vec<u8>, what: impl std::fmt::Display) {
     write!(out, "{what}").expect("writing into memory cannot fail");
 }
+
+/// The length of a time with its quotes.
+const TIME_BYTES: usize = 26;
 
 /// First and last millisecond that RFC 3339 can say (years 0 to 9999).
 const FIRST_MS: i64 = -62_167_219_200_000;
@@ -303,6 +324,19 @@ mod tests {
         json.close_object();
         let expected = r#"{"z":0,"a{":"[","b":[null,[false,18446744073709551615],{},null,0.5],"p.\"q\"":{"x":-1}}"#;
         assert_eq!(String::from_utf8_lossy(&json.into_bytes()), expected);
+    }
+
+    #[test]
+    fn a_time_that_is_written_again_is_the_same() {
+        let [one, other] = [0, 1].map(Timestamp::from_millis);
+        let mut json = Json::default();
+        json.open_array();
+        for time in [one, other, one, other, one] {
+            json.time(time);
+        }
+        json.close_array();
+        let times: Vec<String> = serde_json::from_slice(&json.into_bytes()).expect("JSON");
+        assert_eq!(times, [0, 1, 0, 1, 0].map(time));
     }
 
     fn time(millis: i64) -> String {
