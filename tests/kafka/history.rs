@@ -95,7 +95,7 @@ fn inputs(brokers: &str, topic: &str) -> Result<(usize, BTreeMap<String, Input>)
 }
 
 /// The id that the alert of this event must have, computed from the input alone.
-fn alert_id(payload: &[u8]) -> Option<String> {
+pub fn alert_id(payload: &[u8]) -> Option<String> {
     let event = serde_json::from_slice::<serde_json::Value>(payload).ok()?;
     Some(id_of(event.get("uuid")?.as_str()?))
 }
@@ -112,7 +112,8 @@ fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn text_header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
+/// The text of a header, where there is one.
+pub fn text_header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
     let headers = message.headers()?;
     let header = headers.iter().find(|header| header.key == name)?;
     header.value.map(|value| String::from_utf8_lossy(value).into_owned())

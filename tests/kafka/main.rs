@@ -19,6 +19,7 @@ mod certificates;
 mod checker;
 mod client;
 mod exactly_once;
+mod exactly_once_targets;
 mod cluster;
 mod coverage;
 mod dead_letters;
@@ -65,6 +66,16 @@ const MAIN_JOB: &[Case] = &[
     Case::short("", "exactly_once_alerts_and_dead_letters_come_once", exactly_once::main_job),
     Case::short("", "exactly_once_two_instances_and_one_leaves", exactly_once::two_instances),
     Case::short("", "exactly_once_an_abort_loses_and_repeats_nothing", exactly_once::aborts),
+    Case::short(
+        "1",
+        "exactly_once_holds_for_overflow_and_audit_as_well",
+        exactly_once_targets::kills,
+    ),
+    Case::long(
+        "1",
+        "exactly_once_holds_for_overflow_and_audit_when_a_broker_is_silent",
+        exactly_once_targets::kills_and_silence,
+    ),
     Case::short("", "exactly_once_says_plainly_what_it_cannot_be_had_with", exactly_once::refusals),
     Case::short("", "exactly_once_needs_rights_on_its_transactional_ids", exactly_once::rights),
     Case::long("", "exactly_once_throughput_beside_at_least_once", speed::throughput),

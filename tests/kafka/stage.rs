@@ -41,6 +41,10 @@ pub struct Setup {
     pub output: String,
     /// Lines at the end: other tables.
     pub more: String,
+    /// Lines at the beginning, of no table.
+    pub head: String,
+    /// Alerts of the rule in its interval; 0: no limit.
+    pub limit: u32,
 }
 
 impl Setup {
@@ -93,12 +97,13 @@ impl Setup {
     }
 
     fn text(&self, port: u16) -> String {
-        let Self { topics, group, alerts, dead_letters, kafka, input, output, more } = self;
+        let Self { topics, group, alerts, dead_letters, kafka, input, output, more, head, limit } =
+            self;
         format!(
-            "rules = [{RULE_FILE:?}]\n[kafka]\n{kafka}[input]\ntopics = {topics:?}\ngroup = {group:?}\n\
+            "{head}rules = [{RULE_FILE:?}]\n[kafka]\n{kafka}[input]\ntopics = {topics:?}\ngroup = {group:?}\n\
              {input}[output]\nalerts = {alerts:?}\ndead_letters = {dead_letters:?}\n{output}\
              [http]\nlisten = \"127.0.0.1:{port}\"\n\
-             [rule.\"729aa18d-06a6-41c7-b175-b65b739b1181\"]\nmax_signals = 0\n{more}"
+             [rule.\"729aa18d-06a6-41c7-b175-b65b739b1181\"]\nmax_signals = {limit}\n{more}"
         )
     }
 }
