@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::broker::{Broker, PASSWORD, USER};
+use super::broker::Broker;
 use super::client::{self, wait_until};
 use super::feed::Plan;
 use super::history;
@@ -137,26 +137,20 @@ pub fn refusals(broker: &Broker) -> Result<String, String> {
     Ok("a time-out above the broker's, and a group of the other guarantee".to_owned())
 }
 
-/// A user with the grants of the other guarantee is refused in plain words; with WRITE and DESCRIBE
-/// on the transactional ids as well it does the whole job.
+/// A user with the grants of the other guarantee is refused in plain words; with what the document
+/// names for this one as well it does the whole job.
 pub fn rights(broker: &Broker) -> Result<String, String> {
     let name = "exactly-once-rights";
     let brokers = broker.plaintext();
-    let mut setup = security::with_password(broker, name, PASSWORD)?;
-    setup.input += "instance_id = \"a\"\n";
-    setup.more += &format!("[delivery]\nguarantee = \"exactly-once\"\n{SHORT}");
+    let setup = security::with_exactly_once(broker, name)?;
     setup.create_topics(&brokers, 2)?;
     grants::all(broker, name)?;
     let said = security::refused(broker, name, &setup)?;
-    let id = format!("ouzel-{name}-a-0");
-    if !said.contains(&id) || !said.contains("WRITE and DESCRIBE") {
+    let id = format!("{name}-{name}-a-0");
+    if !said.contains(&id) || !said.contains("WRITE") {
         return Err(format!("it does not say what is missing:\n{said}"));
     }
-    let principal = format!("User:{USER}");
-    let head = ["--add", "--allow-principal", &principal, "--operation", "WRITE"];
-    let rest = ["--operation", "DESCRIBE", "--transactional-id", "ouzel-"];
-    let kind = ["--resource-pattern-type", "prefixed"];
-    Admin::of(&brokers)?.access(&[&head[..], &rest, &kind].concat())?;
+    grants::for_exactly_once(broker, name)?;
     let stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
     Plan::new(&brokers, name, 3_000).send()?;
     history::wait_for_end(&brokers, name, name, MINUTES)?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::broker::{Broker, PASSWORD, USER};
+use super::exactly_once::SHORT;
 use super::stage::{self, Setup};
 use super::{client, grants, history};
 
@@ -17,6 +18,16 @@ pub fn with_password(broker: &Broker, name: &str, password: &str) -> Result<Setu
         broker.sasl_ssl(),
         broker.authority().display(),
         file.display()
+    );
+    Ok(setup)
+}
+
+/// As [`with_password`], with exactly-once; its transactional ids begin with `NAME-`.
+pub fn with_exactly_once(broker: &Broker, name: &str) -> Result<Setup, String> {
+    let mut setup = with_password(broker, name, PASSWORD)?;
+    setup.input += "instance_id = \"a\"\n";
+    setup.more += &format!(
+        "[delivery]\nguarantee = \"exactly-once\"\ntransactional_id_prefix = {name:?}\n{SHORT}"
     );
     Ok(setup)
 }
