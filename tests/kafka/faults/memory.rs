@@ -72,6 +72,7 @@ pub fn backlog(broker: &Broker) -> Result<String, String> {
         most = most.max(stage.memory()?.0);
         in_flight = in_flight.max(stage.metric("ouzel_in_flight_outputs", "")?);
     }
+    let full = most;
     drop(silent);
     history::wait_for_end(&brokers, name, name, MINUTES)?;
     stage.is_alive()?;
@@ -84,6 +85,7 @@ pub fn backlog(broker: &Broker) -> Result<String, String> {
     }
     let seen = history::only_repeats(&setup.topics(&brokers), Vec::new())?;
     Ok(format!(
-        "{in_flight} outputs in flight for {FULL_FOR:?}: {most} MiB of {MEMORY_MIB_MAX} ({how}); {seen}"
+        "{in_flight} outputs in flight for {FULL_FOR:?}: {full} MiB while full, {most} at most, of \
+         {MEMORY_MIB_MAX} ({how}); {seen}"
     ))
 }
