@@ -17,7 +17,7 @@ use crate::stage::{self, Setup, Stage};
 
 /// A handful of kills.
 pub fn kills_short(broker: &Broker) -> Result<String, String> {
-    kills(broker, "exactly-once-kills", 6)
+    kills(broker, "exactly-once-kills", 4)
 }
 
 /// `OUZEL_FAULT_KILLS` of them, else a hundred.
