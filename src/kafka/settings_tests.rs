@@ -98,6 +98,7 @@ fn offsets_are_the_programs_own_business() {
         ("isolation.level", "read_committed"),
         ("fetch.queue.backoff.ms", "5"),
         ("fetch.message.max.bytes", "1048576"),
+        ("fetch.max.bytes", "2097152"),
         ("queued.max.messages.kbytes", "8192"),
         ("allow.auto.create.topics", "false"),
         ("topic.blacklist", "-"),

@@ -36,6 +36,7 @@ mod proxy;
 mod secrets;
 mod security;
 mod seed;
+mod sizing;
 mod speed;
 mod stage;
 mod table;
@@ -82,6 +83,7 @@ const MAIN_JOB: &[Case] = &[
     Case::long("", "exactly_once_alerts_are_visible_in_time", speed::latency),
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
     Case::short("14", "secrets_are_printed_nowhere", secrets::nowhere),
+    Case::long("", "memory_and_files_by_partitions", sizing::by_partitions),
     Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),
     Case::short("14", "a_wrong_password_ends_with_4_and_is_not_printed", security::wrong_password),
     Case::short("9", "a_missing_topic_ends_with_4_and_names_it", security::missing_topic),

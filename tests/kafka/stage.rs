@@ -220,6 +220,12 @@ impl Stage {
         most.zip(now).ok_or_else(|| "the stage has ended".to_owned())
     }
 
+    /// How many files it has open.
+    pub fn open_files(&self) -> Result<usize, String> {
+        let folder = format!("/proc/{}/fd", self.process.id());
+        fs::read_dir(folder).map(Iterator::count).map_err(|fault| fault.to_string())
+    }
+
     /// What it logged so far.
     pub fn logged(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
