@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint deny core suite faults docs stack bench bench-kafka bench-plots fuzz clean
+.PHONY: help demo test install format lint deny core suite faults docs stack bench bench-kafka bench-instructions bench-plots fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench-kafka: ## the benches against a real Apache Kafka, and against a server th
 	$(CARGO) bench --locked --bench consume -- --broker canned
 	$(CARGO) bench --locked --bench consume -- --broker kafka
 	$(CARGO) bench --locked --bench latency
+
+bench-instructions: ## instructions of the hot path against the baseline that is checked in (valgrind)
+	$(CARGO) bench --locked --bench instructions
 
 bench-plots: ## draws docs/performance/*.svg
 	$(CARGO) bench --locked --bench plots
