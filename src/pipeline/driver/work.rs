@@ -9,6 +9,7 @@ use super::coverage::Books;
 use super::reload::Exchange;
 use super::{KafkaWorker, report};
 use crate::clock::Clock;
+use crate::pipeline::tally::{RebalanceKind, Tally};
 use crate::pipeline::{Ending, Judge, Step};
 use crate::telemetry::{Health, Metrics};
 
@@ -83,8 +84,14 @@ fn steps(worker: KafkaWorker, shift: &Shift) -> (KafkaWorker, Ending) {
         None => worker,
     };
     let start = Duration::ZERO;
-    let mut publisher =
-        Publisher { resets: 0, unreadable: 0, published: start, documents_at: start, judge };
+    let mut publisher = Publisher {
+        resets: 0,
+        unreadable: 0,
+        published: start,
+        documents_at: start,
+        draining_since: None,
+        judge,
+    };
     let (mut told, mut generation) = (false, 0);
     loop {
         if !told && shift.stop.load(Ordering::Relaxed) {
@@ -125,6 +132,8 @@ struct Publisher {
     published: Duration,
     /// When the ledger is looked into next.
     documents_at: Duration,
+    /// Since when partitions drain that are to be given back.
+    draining_since: Option<Duration>,
     /// What judged everything that was counted since it was published last.
     judge: Arc<Judge>,
 }
@@ -140,6 +149,23 @@ impl Publisher {
         }
     }
 
+    /// Says how long partitions took to be given back, from the step in which that was asked for.
+    fn drained(&mut self, tally: &Tally, shift: &Shift, now: Duration) {
+        for rebalance in &tally.rebalances {
+            match rebalance.kind {
+                RebalanceKind::Revoked => drop(self.draining_since.get_or_insert(now)),
+                RebalanceKind::Released => {
+                    let Some(since) = self.draining_since.take() else { continue };
+                    let took = shift.clock.monotonic().saturating_sub(since).as_millis();
+                    let (worker, partitions) = (shift.index, rebalance.partitions.len());
+                    let took_ms = u64::try_from(took).unwrap_or(u64::MAX);
+                    tracing::info!(worker, partitions, took_ms, "partitions were given back");
+                }
+                RebalanceKind::Assigned | RebalanceKind::Lost => {}
+            }
+        }
+    }
+
     /// Whether it is time for the rest; partitions come before what is said of them.
     fn is_due(&self, worker: &mut KafkaWorker, now: Duration) -> bool {
         now >= self.published + PUBLISH_EVERY || !worker.tally().rebalances.is_empty()
@@ -152,6 +178,7 @@ impl Publisher {
         self.published = now;
         // What a rebalance has ended is said at once: another member goes on from there.
         let is_rebalanced = !tally.rebalances.is_empty();
+        self.drained(tally, shift, now);
         report::counts(&shift.metrics, tally, &self.judge, shift.clock.wall());
         shift.totals.dead_letters.fetch_add(tally.dead_letters_all(), Ordering::Relaxed);
         tally.clear();
