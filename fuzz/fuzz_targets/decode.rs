@@ -42,11 +42,19 @@ fuzz_target!(|payload: &[u8]| {
     assert_eq!(decoded.events.iter().map(json_of).collect::<Vec<_>>(), first);
 });
 
-/// Whether the payload is JSON values, one after the other.
+/// Whether the payload is JSON values, one after the other; byte-order marks between them, before
+/// and behind them are nothing.
 fn is_json(payload: &[u8]) -> bool {
-    let payload = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
-    let Ok(text) = std::str::from_utf8(payload) else { return false };
-    serde_json::Deserializer::from_str(text).into_iter::<Box<RawValue>>().all(|value| value.is_ok())
+    let Ok(mut rest) = std::str::from_utf8(payload) else { return false };
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', '\r', '\n', '\u{feff}']);
+        if rest.is_empty() {
+            return true;
+        }
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Box<RawValue>>();
+        let Some(Ok(_)) = values.next() else { return false };
+        rest = &rest[values.byte_offset()..];
+    }
 }
 
 fn encode(event: &Event<'_>) {
