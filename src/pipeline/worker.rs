@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! step: tick ─▶ events of the source ─▶ what waits for the sink ─▶ poll the source: judge, send
+//!         (at once, or a few milliseconds' worth together: linger.rs)
 //!            ─▶ poll the sink: finish ─▶ effects: pause, resume, commit, release, end
 //! ```
 //!
@@ -123,7 +124,7 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
             lanes: Vec::new(),
             prepared: Vec::new(),
             outputs: Outputs::default(),
-            linger: Linger::default(),
+            linger: Linger::new(options.records_max),
             effects: Vec::new(),
             wall: Timestamp::default(),
             ledger: None,

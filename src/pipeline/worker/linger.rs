@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-/// A step that took so many records was not waiting for them: there were more than come in the
-/// moment between two fetches of a stage that keeps up (20,000 a second: about 20).
+/// A step that took so many records, or as many as it may, was not waiting for them: there were more
+/// than come in the moment between two fetches of a stage that keeps up (20,000 a second: about 20).
 const BEHIND: usize = 128;
 
 /// How long outputs are kept back at most, besides the rest of a step.
@@ -18,8 +18,10 @@ const LINGER: Duration = Duration::from_millis(10);
 const OUTPUTS_MAX: usize = 32;
 
 /// What is kept back, and since when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Linger {
+    /// A step of so many records says that the worker is behind.
+    behind: usize,
     is_behind: bool,
     /// The step of the first output that is kept back, on the monotonic clock.
     since: Option<Duration>,
@@ -28,6 +30,12 @@ pub(super) struct Linger {
 }
 
 impl Linger {
+    /// For steps of at most so many records.
+    pub(super) fn new(records_max: usize) -> Self {
+        let behind = BEHIND.min(records_max);
+        Self { behind, is_behind: false, since: None, outputs: 0, now: Duration::ZERO }
+    }
+
     /// A step begins: says whether what was kept back has waited long enough.
     pub(super) fn step(&mut self, now: Duration) -> bool {
         self.now = now;
@@ -43,7 +51,7 @@ impl Linger {
 
     /// The source was asked: says whether outputs that were kept back have to go.
     pub(super) const fn took(&mut self, records: usize) -> bool {
-        self.is_behind = records >= BEHIND;
+        self.is_behind = records >= self.behind;
         !self.is_behind && self.since.is_some()
     }
 
@@ -62,7 +70,7 @@ mod tests {
 
     #[test]
     fn nothing_waits_while_the_worker_keeps_up() {
-        let mut linger = Linger::default();
+        let mut linger = Linger::new(usize::MAX);
         assert!(linger.step(MS) && linger.added(1));
         linger.sent();
         assert!(!linger.took(BEHIND - 1), "nothing is left");
@@ -70,8 +78,19 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_took_all_it_may_is_behind() {
+        let mut linger = Linger::new(16);
+        linger.step(MS);
+        linger.took(15);
+        assert!(linger.added(1));
+        linger.sent();
+        linger.took(16);
+        assert!(!linger.added(1));
+    }
+
+    #[test]
     fn what_waits_goes_when_its_time_is_over() {
-        let mut linger = Linger::default();
+        let mut linger = Linger::new(usize::MAX);
         linger.step(MS);
         linger.took(BEHIND);
         linger.step(2 * MS);
@@ -87,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_waits_goes_when_there_is_much_or_the_source_has_little() {
-        let mut linger = Linger::default();
+        let mut linger = Linger::new(usize::MAX);
         linger.step(MS);
         linger.took(BEHIND);
         assert!(!linger.added(OUTPUTS_MAX - 1) && linger.added(1));
