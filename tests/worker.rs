@@ -488,3 +488,15 @@ fn a_worker_that_is_behind_hands_outputs_over_together() {
         assert_eq!(bench.alerts().len(), delivered, "after {ms} ms");
     }
 }
+
+#[test]
+fn what_is_given_up_at_the_end_is_neither_sent_nor_counted_any_more() {
+    let mut source = source_of(&[okta::hit("a")]);
+    source.end();
+    let mut bench = Bench::new(source, MemorySink::new(1));
+    bench.worker.sink().set_fate(Fate::Hold);
+    assert_eq!(bench.end(), Ending::Undelivered(1));
+    bench.worker.sink().set_fate(Fate::Deliver);
+    assert_eq!(bench.step(), Step::Ended(Ending::Undelivered(1)));
+    assert_eq!((bench.alerts().len(), bench.worker.in_flight()), (0, 1));
+}

@@ -147,6 +147,25 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
         }
         self.desk.apply(Input::Tick(now));
         self.carry_out();
+        // Where the tick was the end, what records owe is given up: nothing of it is sent any more.
+        let taken = if self.ended.is_none() { self.round(now) } else { 0 };
+        self.desk.close_readings();
+        self.desk.tally.rewinds += self.desk.state.take_rewinds();
+        match &mut self.ended {
+            None => Step::Went(taken),
+            Some(end) => {
+                // What the drain left of its time: the end takes no longer for updates.
+                end.until = self.desk.state.ends_by().unwrap_or(now);
+                if self.desk.has_updates_after(&end.ending) {
+                    self.desk.post_last_updates();
+                }
+                self.last_round(now)
+            }
+        }
+    }
+
+    /// What a step does between its tick and its end; says how many records were taken.
+    fn round(&mut self, now: Duration) -> usize {
         if now >= self.updates_at {
             self.updates_at = now + UPDATES_EVERY;
             self.desk.post(self.desk.judge.updates(self.desk.wall));
@@ -170,19 +189,7 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
         }
         self.desk.poll_sink(self.sink_wait());
         self.carry_out();
-        self.desk.close_readings();
-        self.desk.tally.rewinds += self.desk.state.take_rewinds();
-        match &mut self.ended {
-            None => Step::Went(taken),
-            Some(end) => {
-                // What the drain left of its time: the end takes no longer for updates.
-                end.until = self.desk.state.ends_by().unwrap_or(now);
-                if self.desk.has_updates_after(&end.ending) {
-                    self.desk.post_last_updates();
-                }
-                self.last_round(now)
-            }
-        }
+        taken
     }
 
     /// Polls the source; says how many records were taken.
@@ -220,13 +227,14 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
     /// Sends what is left of updates, and ends when it is delivered or has had its time.
     fn last_round(&mut self, now: Duration) -> Step {
         let Some(end) = &self.ended else { return Step::Went(0) };
-        if self.desk.transaction.is_some() {
+        // What records still owe is given up: whoever reads them next sends it.
+        if self.desk.transaction.is_some() || self.desk.state.in_flight() > 0 {
             return Step::Ended(end.ending.clone());
         }
         self.desk.send_waiting();
         self.desk.poll_sink(Duration::ZERO);
         self.desk.effects.clear();
-        let is_open = !self.desk.outputs.is_empty() && self.desk.state.in_flight() == 0;
+        let is_open = !self.desk.outputs.is_empty();
         if is_open && now < end.until { Step::Went(0) } else { Step::Ended(end.ending.clone()) }
     }
 
