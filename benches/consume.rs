@@ -135,6 +135,14 @@ impl Server {
         }
     }
 
+    /// How long the last reader of the topic took to fetch it, where the server can say.
+    fn reading_took(&self, topic: &str) -> Option<Duration> {
+        match self {
+            Self::Kafka(_) => None,
+            Self::Canned(canned) => canned.reading_took(topic),
+        }
+    }
+
     /// A place for configuration files.
     fn folder(&self) -> PathBuf {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench/configuration");
@@ -204,6 +212,14 @@ fn publish(brokers: &str, topic: &str, compression: &str, events: u64) {
 fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Option<&str>) {
     let (mut dropped, mut candidates, mut shipped) = (Vec::new(), Vec::new(), Vec::new());
     let (mut without, mut other) = (Vec::new(), Vec::new());
+    // Seconds from the first fetch to the end of the log, in the order of the runs.
+    let mut reading = [Vec::new(), Vec::new(), Vec::new()];
+    let mut note = |side: usize| {
+        let seconds = server.reading_took(topic).map(|took| took.as_secs_f64());
+        if let Some(side) = reading.get_mut(side) {
+            side.extend(seconds);
+        }
+    };
     let own = env!("CARGO_BIN_EXE_ouzel");
     let no_hit = server.folder().join("no-hit.toml");
     let rule = fs::read_to_string(RULE).expect("the rule is there").replace(ACTION, NO_ACTION);
@@ -212,12 +228,15 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
     for run in 0..runs {
         let group = |what: &str| format!("{topic}-{what}-{run}");
         dropped.push(drop_cost(server, topic, &group("drop"), events));
+        note(0);
         let run = |costs: &mut Vec<Cost>, what, program, validate, rule| {
             let run = Run { program, validate, rule };
             costs.push(run_cost(server, topic, &group(what), &run, events));
         };
         run(&mut candidates, "candidates", own, "candidates", RULE);
+        note(1);
         run(&mut shipped, "envelope", own, "envelope", RULE);
+        note(2);
         run(&mut without, "no-hit", own, "envelope", &no_hit);
         if let Some(program) = against {
             run(&mut other, "other", program, "envelope", RULE);
@@ -250,12 +269,20 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
         );
         println!("  CPU, the other : consume + drop = {:.2}", ratio(&other));
     }
-    let rate = |own: &[Cost]| events as f64 / median(own.iter().map(|cost| cost.wall_seconds));
+    print_connection(events, &reading);
+}
+
+/// What one connection carried, from the first fetch to the end of the log.
+fn print_connection(events: u64, [dropped, candidates, shipped]: &[Vec<f64>; 3]) {
+    if dropped.is_empty() {
+        return;
+    }
+    let share = |own: &[f64]| median(own.iter().zip(dropped).map(|(own, dropped)| dropped / own));
     println!(
-        "  events/s of the connection, start and join in it: {:.0} k dropped, {:.2} of that judged (candidates), {:.2} (as shipped)",
-        rate(&dropped) / 1e3,
-        rate(&candidates) / rate(&dropped),
-        rate(&shipped) / rate(&dropped)
+        "  events/s of the connection: {:.0} k dropped, {:.2} of that judged (candidates), {:.2} (as shipped)",
+        events as f64 / median(dropped.iter().copied()) / 1e3,
+        share(candidates),
+        share(shipped)
     );
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::wire::{Reader, Writer};
 
@@ -74,6 +74,8 @@ struct Topic {
     /// The end of the log that fetchers see: the batches repeat until then.
     end: i64,
     keeping: Keeping,
+    /// When the last reader asked for the beginning, and when for what is behind the end.
+    reading: Option<(Instant, Option<Instant>)>,
 }
 
 /// What becomes of what is produced.
@@ -126,6 +128,12 @@ impl Canned {
             topic.end += 1;
         }
         topic.end
+    }
+
+    /// How long the last reader of the topic took, from its first request to the one behind the end.
+    pub fn reading_took(&self, topic: &str) -> Option<Duration> {
+        let (began, ended) = lock(&self.shared).topics.get(topic)?.reading?;
+        Some(ended? - began)
     }
 
     pub fn committed(&self, group: &str, topic: &str) -> i64 {
@@ -297,8 +305,9 @@ impl Session<'_> {
             return Some(Vec::new());
         };
         let (batches, end) = {
-            let state = lock(self.shared);
-            let topic = state.topics.get(name)?;
+            let mut state = lock(self.shared);
+            let topic = state.topics.get_mut(name)?;
+            topic.note_reading(offset);
             (topic.from(offset, usize::try_from(bytes_max).unwrap_or(0)), topic.end)
         };
         if batches.is_empty() {
@@ -403,6 +412,14 @@ impl Topic {
             }
             self.end += records;
             bytes = rest;
+        }
+    }
+
+    fn note_reading(&mut self, offset: i64) {
+        match &mut self.reading {
+            reading if offset == 0 => *reading = Some((Instant::now(), None)),
+            Some((_, ended)) if offset >= self.end => drop(ended.get_or_insert_with(Instant::now)),
+            _ => {}
         }
     }
 

@@ -45,6 +45,11 @@ struct Ports {
 impl Broker {
     /// Formats a fresh log folder, starts the node and waits until it answers.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&java::SMALL)
+    }
+
+    /// The same, with other options of its virtual machine.
+    pub fn start_with(machine: &[&'static str]) -> Result<Self, String> {
         let folder = java::folder().join(format!("run-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|fault| fault.to_string())?;
         let certificates = Certificates::make(&folder)?;
@@ -59,7 +64,8 @@ impl Broker {
             format!("127.0.0.1:{plaintext}"),
             &cluster_id()?,
             &[scram],
-        )?;
+        )?
+        .with_machine(machine);
         node.start()?;
         let proxy = Proxy::start(listener, format!("127.0.0.1:{behind_proxy}"))?;
         Ok(Self { node, proxy, certificates, folder, ports })

@@ -3,6 +3,9 @@
 use super::broker::{Broker, cluster_id};
 use super::node::{self, Node};
 
+/// Three of them share the machine.
+const SMALLER: [&str; 3] = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
 /// Three running nodes; ended when dropped.
 pub struct Cluster {
     pub nodes: [Node; 3],
@@ -47,7 +50,8 @@ replica.lag.time.max.ms=4000
                 folder.display(),
             );
             let address = format!("127.0.0.1:{port}");
-            Node::new(&folder, &properties, address, &id, &[]).map(|node| node.with_heap("384m"))
+            Node::new(&folder, &properties, address, &id, &[])
+                .map(|node| node.with_machine(&SMALLER))
         };
         let cluster = Self { nodes: [one(0)?, one(1)?, one(2)?], ports: [a, b, c] };
         for node in &cluster.nodes {
@@ -84,5 +88,5 @@ offsets.topic.replication.factor=1
     );
     let address = format!("127.0.0.1:{port}");
     let node = Node::new(&folder, &properties, address.clone(), &cluster_id()?, &[])?;
-    Ok((node.with_heap("384m"), address))
+    Ok((node.with_machine(&SMALLER), address))
 }

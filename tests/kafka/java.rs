@@ -71,8 +71,15 @@ pub fn class_path() -> Result<String, String> {
     Ok(format!("{}/*", jars.display()))
 }
 
-/// The command that runs `class`; it is ended when the thread that starts it ends.
-pub fn command(class: &str, heap: &str) -> Result<Command, String> {
+/// How a virtual machine is started that is to be up soon and to take little.
+pub const SMALL: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/// The same, with a heap of its own for tools that end at once.
+pub const TOOL: [&str; 3] = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/// The command that runs `class` in a virtual machine with these options; it is ended when the
+/// thread that starts it ends.
+pub fn command(class: &str, machine: &[&str]) -> Result<Command, String> {
     let log_configuration = folder().join("log4j2.properties");
     if !log_configuration.exists() {
         fs::create_dir_all(folder()).map_err(|fault| fault.to_string())?;
@@ -85,8 +92,7 @@ pub fn command(class: &str, heap: &str) -> Result<Command, String> {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--", "java"])
-        .arg(format!("-Xmx{heap}"))
-        .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(machine)
         .arg(format!("-Dlog4j2.configurationFile={}", log_configuration.display()))
         .args(["-cp", &class_path()?, class]);
     Ok(command)
@@ -94,7 +100,7 @@ pub fn command(class: &str, heap: &str) -> Result<Command, String> {
 
 /// Runs a tool to its end and returns what it printed.
 pub fn run(class: &str, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let output = command(class, "256m")?
+    let output = command(class, &TOOL)?
         .args(arguments)
         .output()
         .map_err(|fault| format!("run {class}: {fault}"))?;

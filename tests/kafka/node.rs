@@ -35,7 +35,7 @@ pub struct Node {
     process: Mutex<Option<Child>>,
     properties: PathBuf,
     folder: PathBuf,
-    heap: &'static str,
+    machine: Vec<&'static str>,
     /// The largest file that it may write, in bytes.
     file_max: Mutex<Option<u64>>,
     /// `host:port` that answers when the node is up.
@@ -65,15 +65,15 @@ impl Node {
             process: Mutex::default(),
             properties: file,
             folder: folder.to_owned(),
-            heap: "512m",
+            machine: java::SMALL.to_vec(),
             file_max: Mutex::default(),
             address,
         })
     }
 
-    /// With another heap.
-    pub fn with_heap(mut self, heap: &'static str) -> Self {
-        self.heap = heap;
+    /// With other options of its virtual machine.
+    pub fn with_machine(mut self, machine: &[&'static str]) -> Self {
+        self.machine = machine.to_vec();
         self
     }
 
@@ -88,7 +88,7 @@ impl Node {
         let io = |fault: std::io::Error| fault.to_string();
         let path = self.folder.join("node.log");
         let log = File::options().create(true).append(true).open(path).map_err(io)?;
-        let process = java::command("kafka.Kafka", self.heap)?
+        let process = java::command("kafka.Kafka", &self.machine)?
             .arg(&self.properties)
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(io)?)

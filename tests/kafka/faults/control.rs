@@ -58,7 +58,7 @@ impl Copier {
         ];
         let file = File::create(said).map_err(|fault| fault.to_string())?;
         let mut command =
-            java::command("org.apache.kafka.tools.TransactionalMessageCopier", "256m")?;
+            java::command("org.apache.kafka.tools.TransactionalMessageCopier", &java::TOOL)?;
         command.args(arguments.iter().flatten());
         command.stdin(Stdio::null()).stdout(file).stderr(Stdio::null());
         let process = command.spawn().map_err(|fault| fault.to_string())?;
