@@ -281,8 +281,8 @@ pub(super) fn plain(fault: &KafkaError, options: &KafkaSinkOptions) -> String {
              running process needs an input.instance_id of its own"
         ),
         Some(Code::TransactionalIdAuthorizationFailed) => format!(
-            "this user may not use the transactional id {id:?}: it needs the rights WRITE and \
-             DESCRIBE on it"
+            "this user may not use the transactional id {id:?}: it needs the right WRITE on it, \
+             which brings DESCRIBE"
         ),
         Some(Code::UnsupportedFeature | Code::UnsupportedVersion) => {
             "the broker lacks what exactly-once needs: it has to be of version 2.5 or later"
@@ -322,7 +322,10 @@ mod tests {
         for code in [Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch] {
             check(code, &["\"ouzel-g-a-0\" is fenced", "input.instance_id of its own"]);
         }
-        check(Code::TransactionalIdAuthorizationFailed, &["\"ouzel-g-a-0\"", "WRITE and DESCRIBE"]);
+        check(
+            Code::TransactionalIdAuthorizationFailed,
+            &["\"ouzel-g-a-0\"", "the right WRITE on it"],
+        );
         check(Code::UnsupportedVersion, &["2.5 or later"]);
         check(Code::OperationTimedOut, &["does not answer"]);
     }
