@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint deny core suite faults docs stack bench bench-kafka bench-instructions bench-plots fuzz clean
+.PHONY: help demo test install format lint aarch64 aarch64-tests deny core suite faults docs stack bench bench-kafka bench-instructions bench-plots fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ help: ## what can be made
 demo: ## the main job on an embedded broker: events in, alerts out, checked; ends by itself
 	$(CARGO) run --release --locked --quiet -- demo
 
-test: install format lint deny core suite docs stack ## all tests (KAFKA=0 leaves out the real broker)
+test: install format lint aarch64 deny core suite docs stack ## all tests (KAFKA=0 leaves out the real broker)
 	@if [ "$${KAFKA:-1}" = 0 ]; then echo "KAFKA=0: the suite against a real Apache Kafka was skipped"; fi
 	@echo "all tests passed"
 
@@ -28,6 +28,12 @@ lint: ## no warning, with and without Kafka; the fuzz targets compile
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --lib --bins -- -D warnings
 	$(CARGO) check --locked --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz-check
+
+aarch64: ## the core compiles for aarch64, with its level of the pass
+	@tests/aarch64.sh
+
+aarch64-tests: ## the core's tests of detection, events and alerts, for aarch64 in an emulator
+	@tests/aarch64.sh run
 
 deny: ## dependencies: licences, bans, sources; known weaknesses where their database can be had
 	@tests/deny.sh
