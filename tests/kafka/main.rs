@@ -37,6 +37,7 @@ mod secrets;
 mod security;
 mod seed;
 mod sizing;
+mod slow_matcher;
 mod speed;
 mod stage;
 mod table;
@@ -83,6 +84,7 @@ const MAIN_JOB: &[Case] = &[
     Case::long("", "exactly_once_alerts_are_visible_in_time", speed::latency),
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
     Case::short("14", "secrets_are_printed_nowhere", secrets::nowhere),
+    Case::short("", "a_slow_matcher_costs_its_own_time", slow_matcher::costs_its_own_time),
     Case::long("", "memory_and_files_by_partitions", sizing::by_partitions),
     Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),
     Case::short("14", "a_wrong_password_ends_with_4_and_is_not_printed", security::wrong_password),
