@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint aarch64 aarch64-tests deny core suite faults docs stack bench bench-kafka bench-instructions bench-plots fuzz clean
+.PHONY: help demo test install format lint aarch64 aarch64-tests deny core suite faults docs stack bench bench-kafka bench-peers bench-instructions bench-plots fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ bench-kafka: ## the benches against a real Apache Kafka, and against a server th
 	$(CARGO) bench --locked --bench consume -- --broker canned
 	$(CARGO) bench --locked --bench consume -- --broker kafka
 	$(CARGO) bench --locked --bench latency
+
+bench-peers: ## beside other programs: rsigma over files (built under target/peers), a Java filter on a real Kafka
+	test -x target/peers/bin/rsigma || $(CARGO) install rsigma --version 0.23.0 --locked --root target/peers
+	$(CARGO) bench --locked --bench peers
+	$(CARGO) bench --locked --bench peers_kafka
 
 bench-instructions: ## instructions of the hot path against the baseline that is checked in (valgrind)
 	$(CARGO) bench --locked --bench instructions

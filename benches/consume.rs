@@ -46,15 +46,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ouzel::clock::{Clock, SystemClock};
 use ouzel::config::Settings;
-use ouzel::generate::{Generator, Options};
 use ouzel::source::Source;
 use ouzel::source::kafka::{KafkaSource, KafkaSourceOptions};
-use rdkafka::config::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use broker::Broker;
 use support::canned::{Canned, Keeping};
-use support::{Cost, cost_of_child, median, number, option, print_row};
+use support::{Cost, cost_of_child, fill, median, number, option, print_row};
 
 /// As in the product: with another allocator, the yardstick would pay more for each buffer that
 /// librdkafka unpacks than the stage pays for all of its work.
@@ -115,11 +112,11 @@ impl Server {
     fn fill(&self, topic: &str, compression: &str, events: u64) -> u64 {
         match self {
             Self::Kafka(broker) => {
-                publish(&broker.plaintext(), topic, compression, events);
+                fill::publish(&broker.plaintext(), topic, compression, events);
                 events
             }
             Self::Canned(canned) => {
-                publish(&canned.address(), topic, compression, events.min(GENERATED_MAX));
+                fill::publish(&canned.address(), topic, compression, events.min(GENERATED_MAX));
                 let events = i64::try_from(events).expect("a small number");
                 u64::try_from(canned.stretch(topic, events)).expect("a count")
             }
@@ -186,27 +183,6 @@ fn main() {
         nix::unistd::sync();
         compare(&server, &topic, events, runs, against.as_deref());
     }
-}
-
-fn publish(brokers: &str, topic: &str, compression: &str, events: u64) {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("compression.type", compression)
-        .set("linger.ms", "20")
-        .set("batch.size", "524288")
-        .create()
-        .expect("these settings are valid");
-    let mut generator = Generator::new(Options::default());
-    let mut event = Vec::new();
-    for _ in 0..events {
-        event.clear();
-        generator.next_into(&mut event);
-        while producer.send(BaseRecord::<(), [u8]>::to(topic).payload(&event)).is_err() {
-            producer.poll(Duration::from_millis(20));
-        }
-        producer.poll(Duration::ZERO);
-    }
-    producer.flush(WITHIN).expect("the broker takes them");
 }
 
 fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Option<&str>) {

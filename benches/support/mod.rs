@@ -1,6 +1,8 @@
 //! What the benches share: corpora, CPU time of children, medians, a broker that replays.
 
 pub mod canned;
+#[cfg(feature = "kafka")]
+pub mod fill;
 mod wire;
 
 use std::fs::{self, File};
@@ -47,8 +49,9 @@ pub struct Corpus {
 pub fn corpus(options: &Options, megabytes: u64) -> Corpus {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     fs::create_dir_all(&folder).expect("target/ can be written");
-    let name =
-        format!("{}-{}-{}-{megabytes}", options.shape.name(), options.hits_permille, options.seed);
+    let Options { hits_permille, seed, .. } = options;
+    let noise = if options.noise_hits { "-noise" } else { "" };
+    let name = format!("{}-{hits_permille}-{seed}-{megabytes}{noise}", options.shape.name());
     let path = folder.join(format!("{name}.ndjson"));
     let count = folder.join(format!("{name}.count"));
     if let Some(events) = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()) {

@@ -80,6 +80,17 @@ pub const TOOL: [&str; 3] = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLe
 /// The command that runs `class` in a virtual machine with these options; it is ended when the
 /// thread that starts it ends.
 pub fn command(class: &str, machine: &[&str]) -> Result<Command, String> {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "java"]).args(machine).arg(log_option()?).args([
+        "-cp",
+        &class_path()?,
+        class,
+    ]);
+    Ok(command)
+}
+
+/// The option that says how a program among Kafka's jars logs: to its standard error.
+pub fn log_option() -> Result<String, String> {
     let log_configuration = folder().join("log4j2.properties");
     if !log_configuration.exists() {
         fs::create_dir_all(folder()).map_err(|fault| fault.to_string())?;
@@ -89,13 +100,7 @@ pub fn command(class: &str, machine: &[&str]) -> Result<Command, String> {
              appender.console.layout.pattern=%d %p %c{1}: %m%n\n";
         fs::write(&log_configuration, text).map_err(|fault| fault.to_string())?;
     }
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--pdeathsig", "KILL", "--", "java"])
-        .args(machine)
-        .arg(format!("-Dlog4j2.configurationFile={}", log_configuration.display()))
-        .args(["-cp", &class_path()?, class]);
-    Ok(command)
+    Ok(format!("-Dlog4j2.configurationFile={}", log_configuration.display()))
 }
 
 /// Runs a tool to its end and returns what it printed.

@@ -152,9 +152,14 @@ impl Node {
 
     /// Sends a signal: SIGSTOP makes a broker that neither answers nor goes away.
     pub fn signal(&self, signal: Signal) -> Result<(), String> {
-        let id = self.process().as_ref().map(Child::id);
-        let id = id.and_then(|id| i32::try_from(id).ok()).ok_or("the node is not started")?;
-        kill(Pid::from_raw(id), signal).map_err(|fault| fault.to_string())
+        let id = self.id().ok_or("the node is not started")?;
+        kill(id, signal).map_err(|fault| fault.to_string())
+    }
+
+    /// The process, while it is started.
+    pub fn id(&self) -> Option<Pid> {
+        let id = self.process().as_ref().map(Child::id)?;
+        i32::try_from(id).ok().map(Pid::from_raw)
     }
 
     fn process(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
