@@ -44,7 +44,7 @@ fn main() {
         println!("{} is not there: make bench-peers builds it", peer.display());
         exit(1);
     }
-    let megabytes = number(&arguments, "--megabytes", 300);
+    let megabytes = number(&arguments, "--megabytes", 200);
     let runs = usize::try_from(number(&arguments, "--runs", 7)).expect("a small number");
     println!(
         "ouzel pipe and {}: {megabytes} MB, {runs} runs, in turn, medians; load {}",
