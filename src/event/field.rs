@@ -40,7 +40,7 @@ pub fn visit_members<'s, B>(
     let Some((head, rest)) = segments.split_first() else {
         return ControlFlow::Continue(());
     };
-    for member in members.iter().filter(|member| *member.name == **head) {
+    for member in members.iter().filter(|member| member.is_named(head)) {
         visit_value(member.value, rest, visit)?;
     }
     ControlFlow::Continue(())

@@ -6,22 +6,6 @@
 use super::shape::Shape;
 use super::value::{Member, Value, at, member};
 
-/// Members that hardly anything but Okta's System Log has; two of them beside `eventType` tell its
-/// events from those of others that have an `eventType` too.
-const DISTINCTIVE: [&str; 8] = [
-    "uuid",
-    "published",
-    "actor",
-    "displayMessage",
-    "legacyEventType",
-    "debugContext",
-    "authenticationContext",
-    "securityContext",
-];
-
-/// Members of its events that others may have as well; three of both kinds will do.
-const COMMON: [&str; 6] = ["client", "outcome", "target", "severity", "transaction", "request"];
-
 /// The outer `eventType` of an event hook's delivery. It names the delivery, never the action.
 const EVENT_HOOK: &str = "com.okta.event_hook";
 
@@ -67,11 +51,32 @@ fn is_raw(members: &[Member<'_>], topic: Topic) -> bool {
     if !has_text(event_type, |text| !text.is_empty()) || is_event_hook(members) {
         return false;
     }
-    let among = |names: &[&str]| {
-        members.iter().filter(|member| names.contains(&member.name)).take(3).count()
+    let among = |is_one: fn(&str) -> bool| {
+        members.iter().filter(|member| is_one(member.name)).take(3).count()
     };
-    let distinctive = among(&DISTINCTIVE);
-    topic == Topic::Okta || distinctive >= 2 || distinctive + among(&COMMON) >= 3
+    let distinctive = among(is_distinctive);
+    topic == Topic::Okta || distinctive >= 2 || distinctive + among(is_common) >= 3
+}
+
+/// Members that hardly anything but Okta's System Log has; two of them beside `eventType` tell its
+/// events from those of others that have an `eventType` too.
+fn is_distinctive(name: &str) -> bool {
+    matches!(
+        name,
+        "uuid"
+            | "published"
+            | "actor"
+            | "displayMessage"
+            | "legacyEventType"
+            | "debugContext"
+            | "authenticationContext"
+            | "securityContext"
+    )
+}
+
+/// Members of its events that others may have as well; three of both kinds will do.
+fn is_common(name: &str) -> bool {
+    matches!(name, "client" | "outcome" | "target" | "severity" | "transaction" | "request")
 }
 
 fn is_ecs(members: &[Member<'_>]) -> bool {
@@ -139,24 +144,6 @@ fn beat(members: &[Member<'_>]) -> Shape {
     if is_agent { Shape::Agent } else { Shape::Wrapped }
 }
 
-/// Fields of ECS and of Elastic's shippers that describe how an event came here. Of an envelope of
-/// another kind only these survive: its `source` or `host` would be mistaken for ECS.
-const CARRIED: [&str; 13] = [
-    "agent",
-    "cloud",
-    "container",
-    "data_stream",
-    "elastic_agent",
-    "fileset",
-    "input",
-    "kubernetes",
-    "labels",
-    "observer",
-    "orchestrator",
-    "organization",
-    "tags",
-];
-
 /// Objects of a wrapper that say nothing of the event: its own plumbing.
 const PLUMBING: [&str; 2] = ["@metadata", "json"];
 
@@ -178,10 +165,31 @@ pub(super) fn survives(member: &Member<'_>, wrapper: &Wrapper, shape: Shape) -> 
 /// Whether a member that stands beside a System Log event's own belongs to ECS.
 pub(super) fn is_carried(member: &Member<'_>) -> bool {
     match member.value {
-        Value::Object(_) => CARRIED.contains(&member.name),
+        Value::Object(_) => describes_the_way(member.name),
         Value::Array(_) | Value::Text(_) => member.name == "tags",
         _ => false,
     }
+}
+
+/// Fields of ECS and of Elastic's shippers that describe how an event came here. Of an envelope of
+/// another kind only these survive: its `source` or `host` would be mistaken for ECS.
+fn describes_the_way(name: &str) -> bool {
+    matches!(
+        name,
+        "agent"
+            | "cloud"
+            | "container"
+            | "data_stream"
+            | "elastic_agent"
+            | "fileset"
+            | "input"
+            | "kubernetes"
+            | "labels"
+            | "observer"
+            | "orchestrator"
+            | "organization"
+            | "tags"
+    )
 }
 
 /// Whether the value is, or as an array holds, a text that passes `test`.

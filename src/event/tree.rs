@@ -224,7 +224,7 @@ impl<'a, 's> Names<'a, 's> {
 
     fn find(&self, name: &str) -> Option<Value<'s>> {
         let found = match &self.sorted {
-            None => self.members.iter().find(|member| member.name == name),
+            None => self.members.iter().find(|member| member.is_named(name)),
             Some(sorted) => {
                 let at = sorted.binary_search_by_key(&name, |member| member.name).ok()?;
                 sorted.get(at)
@@ -236,7 +236,15 @@ impl<'a, 's> Names<'a, 's> {
 
 /// The value without what says nothing: nulls, empty texts, and objects and arrays that hold
 /// nothing else.
+#[inline]
 pub(super) fn pruned<'s>(arena: &'s Arena, value: Value<'s>) -> Option<Value<'s>> {
+    match value {
+        Value::Object(_) | Value::Array(_) => pruned_inside(arena, value),
+        scalar => says_something(scalar).then_some(scalar),
+    }
+}
+
+fn pruned_inside<'s>(arena: &'s Arena, value: Value<'s>) -> Option<Value<'s>> {
     match value {
         _ if says_something(value) => Some(value),
         Value::Object(members) => {

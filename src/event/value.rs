@@ -33,6 +33,18 @@ pub struct Member<'s> {
     pub value: Value<'s>,
 }
 
+impl Member<'_> {
+    /// Whether this is its name. Names of one length differ in their first byte more often than not,
+    /// and that is seen without a call.
+    #[inline]
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.len() == name.len()
+            && self.name.as_bytes().first() == name.as_bytes().first()
+            && self.name == name
+    }
+}
+
 impl<'s> Value<'s> {
     /// The value, arrays opened: their first element that is neither null nor an array.
     #[must_use]
@@ -91,7 +103,7 @@ impl From<Value<'_>> for serde_json::Value {
 /// The value of the member of that name.
 #[must_use]
 pub fn member<'s>(members: &'s [Member<'s>], name: &str) -> Option<Value<'s>> {
-    members.iter().find(|member| member.name == name).map(|member| member.value)
+    members.iter().find(|member| member.is_named(name)).map(|member| member.value)
 }
 
 /// The value that `path` leads to through objects, arrays not opened on the way.
