@@ -1,7 +1,11 @@
 //! The generator: picks an event type, draws the values, fills the template.
+//!
+//! All texts are made ready before the first event; what is left for each is random numbers and
+//! copies of blocks (`sheet`).
 
-use super::random::Random;
-use super::template::{Slot, Template};
+use super::random::{Pairs, Random};
+use super::sheet::{BLOCK, Sheet, Text};
+use super::template::{PLACES, Template};
 use super::{Options, catalogue, people};
 
 /// What [`Generator::next_into`] made.
@@ -18,28 +22,18 @@ pub struct Generated {
 pub struct Generator {
     options: Options,
     next: u64,
-    /// The templates of events that hit nothing, weighted by how often each occurs.
-    noise: Vec<Template>,
-    /// Indices into `noise`, as often as the type's weight.
-    wheel: Vec<u16>,
-    hit: Template,
+    templates: Templates,
+    values: Values,
+    sheet: Sheet,
 }
 
 impl Generator {
     /// A generator that starts at event 0.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let types = || {
-            let neighbours: &[_] = if options.noise_hits { catalogue::NEIGHBOURS } else { &[] };
-            catalogue::NOISE.iter().chain(neighbours)
-        };
-        let noise = types().map(|kind| Template::new(kind, options.shape)).collect();
-        let wheel = (0_u16..)
-            .zip(types())
-            .flat_map(|(index, kind)| std::iter::repeat_n(index, kind.weight))
-            .collect();
-        let hit = Template::new(&catalogue::HIT, options.shape);
-        Self { options, next: 0, noise, wheel, hit }
+        let templates = Templates::new(&options);
+        let sheet = Sheet::new(templates.bytes_max());
+        Self { options, next: 0, templates, values: Values::new(), sheet }
     }
 
     /// Goes on with the event of this number.
@@ -53,10 +47,43 @@ impl Generator {
         self.next += 1;
         let hit = self.options.is_hit(number);
         let mut random = Random::of_event(self.options.seed, number);
-        let mut slots = Slots::draw(&self.options, number, &mut random);
-        let template = if hit { &self.hit } else { self.pick(&mut random) };
-        template.write(buffer, |slot, buffer| slots.push(slot, buffer));
+        self.values.draw(&self.options, number, &mut random);
+        let mut each = random.clone();
+        let template = if hit { &self.templates.hit } else { self.templates.pick(&mut random) };
+        self.sheet.clear();
+        template.write(&mut self.sheet, &self.values.texts, (&mut each, &self.values.pairs));
+        buffer.extend_from_slice(self.sheet.written());
         Generated { number, hit }
+    }
+}
+
+/// The event types, ready to be filled.
+#[derive(Clone, Debug)]
+struct Templates {
+    /// Those of events that hit nothing.
+    noise: Vec<Template>,
+    /// Indices into `noise`, as often as the type's weight.
+    wheel: Vec<u16>,
+    hit: Template,
+}
+
+impl Templates {
+    fn new(options: &Options) -> Self {
+        let types = || {
+            let neighbours: &[_] = if options.noise_hits { catalogue::NEIGHBOURS } else { &[] };
+            catalogue::NOISE.iter().chain(neighbours)
+        };
+        let noise = types().map(|kind| Template::new(kind, options.shape)).collect();
+        let wheel = (0_u16..)
+            .zip(types())
+            .flat_map(|(index, kind)| std::iter::repeat_n(index, kind.weight))
+            .collect();
+        Self { noise, wheel, hit: Template::new(&catalogue::HIT, options.shape) }
+    }
+
+    fn bytes_max(&self) -> usize {
+        let all = self.noise.iter().chain([&self.hit]);
+        all.map(Template::bytes_max).max().unwrap_or_default()
     }
 
     fn pick(&self, random: &mut Random) -> &Template {
@@ -68,80 +95,86 @@ impl Generator {
     }
 }
 
-/// The values of one event.
-struct Slots {
-    uuid: Vec<u8>,
-    published: String,
-    actor: people::Person,
-    target: people::Person,
-    place: &'static people::Place,
-    agent: &'static people::Agent,
-    address: [u8; 4],
-    random: Random,
+/// The values that an event has once, and what they are taken from.
+#[derive(Clone, Debug)]
+struct Values {
+    names: people::Names,
+    surroundings: people::Surroundings,
+    pairs: Pairs,
+    published: Published,
+    /// In the order of a template's places.
+    texts: [Text; PLACES],
 }
 
-impl Slots {
-    fn draw(options: &Options, number: u64, random: &mut Random) -> Self {
-        let mut uuid = Vec::with_capacity(36);
-        random.push_uuid(&mut uuid);
-        let offset = i64::try_from(number.saturating_mul(options.step_ms)).unwrap_or(i64::MAX);
-        let millis = options.start.as_millis().saturating_add(offset);
+impl Values {
+    fn new() -> Self {
         Self {
-            uuid,
-            published: iso(millis),
-            actor: people::Person::draw(random),
-            target: people::Person::draw(random),
-            place: people::place(random),
-            agent: people::agent(random),
-            // 203.0.113.0/24, 198.51.100.0/24 and 192.0.2.0/24 are for documentation (RFC 5737).
-            address: [*random.choose(&[203, 198, 192]), 0, 0, random.byte()],
-            random: random.clone(),
+            names: people::Names::new(),
+            surroundings: people::Surroundings::new(),
+            pairs: Pairs::new(),
+            published: Published::of_second(0),
+            texts: [Text::default(); PLACES],
         }
     }
 
-    fn push(&mut self, slot: Slot, buffer: &mut Vec<u8>) {
-        match slot {
-            Slot::Uuid => buffer.extend_from_slice(&self.uuid),
-            Slot::Published => buffer.extend_from_slice(self.published.as_bytes()),
-            Slot::ActorId => self.actor.push_id(buffer),
-            Slot::ActorLogin => self.actor.push_login(buffer),
-            Slot::ActorUser => self.actor.push_user(buffer),
-            Slot::ActorName => self.actor.push_name(buffer),
-            Slot::TargetId => self.target.push_id(buffer),
-            Slot::TargetLogin => self.target.push_login(buffer),
-            Slot::TargetUser => self.target.push_user(buffer),
-            Slot::TargetName => self.target.push_name(buffer),
-            Slot::Address => push_address(self.address, buffer),
-            Slot::City => buffer.extend_from_slice(self.place.city.as_bytes()),
-            Slot::State => buffer.extend_from_slice(self.place.state.as_bytes()),
-            Slot::Country => buffer.extend_from_slice(self.place.country.as_bytes()),
-            Slot::Postcode => buffer.extend_from_slice(self.place.postcode.as_bytes()),
-            Slot::Latitude => buffer.extend_from_slice(self.place.latitude.as_bytes()),
-            Slot::Longitude => buffer.extend_from_slice(self.place.longitude.as_bytes()),
-            Slot::AgentRaw => buffer.extend_from_slice(self.agent.raw.as_bytes()),
-            Slot::AgentOs => buffer.extend_from_slice(self.agent.os.as_bytes()),
-            Slot::AgentBrowser => buffer.extend_from_slice(self.agent.browser.as_bytes()),
-            Slot::Word => self.random.push_word(buffer, 20),
-            Slot::Hex => self.random.push_hex(buffer, 64),
+    /// Draws them, in the order that seeds have always meant.
+    fn draw(&mut self, options: &Options, number: u64, random: &mut Random) {
+        let [head, tail, published, about_people @ .., _, _, _, _, _, _, _, _, _, _, _, _, _] =
+            &mut self.texts;
+        let uuid = random.uuid();
+        let (first, last) = uuid.split_first_chunk().expect("a UUID has 36 characters");
+        head.clear();
+        head.add::<BLOCK>(*first, BLOCK);
+        tail.clear();
+        tail.add::<4>(*last.first_chunk().expect("four of them are left"), 4);
+        let offset = i64::try_from(number.saturating_mul(options.step_ms)).unwrap_or(i64::MAX);
+        self.published.at(options.start.as_millis().saturating_add(offset), published);
+        for texts in about_people.as_chunks_mut::<4>().0 {
+            let person = self.names.draw(random);
+            let [id, user, login, name] = texts;
+            person.id(&self.pairs, id);
+            person.user(user);
+            person.login(login);
+            person.name(name);
         }
+        let [.., address, a, b, c, d, e, f, os, browser, r1, r2, r3, r4] = &mut self.texts;
+        let place = self.surroundings.place(random);
+        let agent = self.surroundings.agent(random);
+        *address = self.surroundings.address(random);
+        let to = [a, b, c, d, e, f, os, browser, r1, r2, r3, r4];
+        to.into_iter().zip(place.iter().chain(agent)).for_each(|(to, from)| *to = *from);
     }
 }
 
-fn push_address(address: [u8; 4], buffer: &mut Vec<u8>) {
-    let network: &[u8] = match address {
-        [203, ..] => b"203.0.113.",
-        [198, ..] => b"198.51.100.",
-        _ => b"192.0.2.",
-    };
-    buffer.extend_from_slice(network);
-    let [.., host] = address;
-    let digits = [b'0' + host / 100, b'0' + host / 10 % 10, b'0' + host % 10];
-    let leading = usize::from(host < 100) + usize::from(host < 10);
-    buffer.extend(digits.into_iter().skip(leading));
+/// `2026-01-01T00:00:00.000Z`, the form in which Okta writes `published`. Events follow each other
+/// closely, so what is right for a second is kept.
+#[derive(Clone, Debug)]
+struct Published {
+    second: i64,
+    text: Text,
+    /// Whether the calendar has this second.
+    is_shown: bool,
 }
 
-/// `2026-01-01T00:00:00.000Z`, the form in which Okta writes `published`.
-fn iso(millis: i64) -> String {
-    let stamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{stamp:.3}")
+impl Published {
+    fn of_second(second: i64) -> Self {
+        let stamp = jiff::Timestamp::from_second(second);
+        let is_shown = stamp.is_ok();
+        let text = format!("{:.3}", stamp.unwrap_or(jiff::Timestamp::UNIX_EPOCH));
+        let text = Text::cut(text.as_bytes()).first().copied().unwrap_or_default();
+        Self { second, text, is_shown }
+    }
+
+    fn at(&mut self, millis: i64, text: &mut Text) {
+        let second = millis.div_euclid(1000);
+        if second != self.second {
+            *self = Self::of_second(second);
+        }
+        *text = self.text;
+        if self.is_shown {
+            let millis = millis.rem_euclid(1000);
+            let digits = [100, 10, 1].map(|power| b'0' + (millis / power % 10) as u8);
+            text.patch(text.len().saturating_sub(4), digits);
+        }
+    }
 }

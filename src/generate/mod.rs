@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! catalogue (event types) ─┐
-//! template (JSON, slots)  ─┴─▶ one template per event type ── people, random ──▶ bytes
+//! template (JSON, slots)  ─┴─▶ one template per event type ── people, random ──▶ sheet ─▶ bytes
 //! ```
 //!
 //! The same options give the same bytes, for ever: the random numbers are our own (SplitMix64) and
@@ -13,6 +13,7 @@ mod catalogue;
 mod generator;
 mod people;
 mod random;
+mod sheet;
 mod template;
 
 use std::str::FromStr;
@@ -112,8 +113,7 @@ impl Options {
     /// The `uuid` of the event with this number, from 0.
     #[must_use]
     pub fn uuid(&self, number: u64) -> String {
-        let mut text = Vec::with_capacity(36);
-        Random::of_event(self.seed, number).push_uuid(&mut text);
+        let text = Random::of_event(self.seed, number).uuid();
         String::from_utf8_lossy(&text).into_owned()
     }
 }

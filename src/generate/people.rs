@@ -1,6 +1,7 @@
-//! Who does things, from where, and with which program: invented.
+//! Who does things, from where, and with which program: invented, and made ready as texts.
 
-use super::random::Random;
+use super::random::{Pairs, Random};
+use super::sheet::Text;
 
 const FIRST: [&str; 24] = [
     "ada", "amir", "bea", "chen", "dara", "elif", "emil", "fatou", "goran", "hana", "ines", "ivo",
@@ -13,74 +14,107 @@ const LAST: [&str; 24] = [
     "sato", "tanaka", "usman", "vogel", "weber",
 ];
 
-/// A person: three small numbers from which id, login and name follow.
+/// What is made ready of a name.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    small: [u8; 8],
+    capital: [u8; 8],
+    length: usize,
+}
+
+/// Names, made ready once.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    first: [Name; FIRST.len()],
+    last: [Name; LAST.len()],
+}
+
+impl Name {
+    fn of(name: &str) -> Self {
+        let mut small = [0; 8];
+        small.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+        let mut capital = small;
+        let [initial, ..] = &mut capital;
+        initial.make_ascii_uppercase();
+        debug_assert!(name.len() <= small.len(), "names are short");
+        Self { small, capital, length: name.len() }
+    }
+}
+
+impl Names {
+    pub(super) fn new() -> Self {
+        Self { first: FIRST.map(Name::of), last: LAST.map(Name::of) }
+    }
+
+    pub(super) fn draw(&self, random: &mut Random) -> Person {
+        Person {
+            first: *random.choose(&self.first),
+            last: *random.choose(&self.last),
+            number: random.byte() % 16,
+        }
+    }
+}
+
+/// A person: two names and a small number, from which id, login and display name follow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Person {
-    first: &'static str,
-    last: &'static str,
+    first: Name,
+    last: Name,
     number: u8,
 }
 
 impl Person {
-    pub(super) fn draw(random: &mut Random) -> Self {
-        Self {
-            first: *random.choose(&FIRST),
-            last: *random.choose(&LAST),
-            number: random.byte() % 16,
-        }
-    }
-
     /// The same person has the same id in every event.
-    pub(super) fn push_id(&self, buffer: &mut Vec<u8>) {
-        let seed = self
-            .first
-            .bytes()
-            .chain(self.last.bytes())
+    pub(super) fn id(&self, pairs: &Pairs, text: &mut Text) {
+        let bytes = |name: &Name| name.small.into_iter().take(name.length);
+        let seed = bytes(&self.first)
+            .chain(bytes(&self.last))
             .fold(u64::from(self.number), |sum, byte| {
                 sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)
             });
-        buffer.extend_from_slice(b"00u");
-        Random::of_event(seed, 0).push_word(buffer, 17);
+        let ([head, middle], tail) = Random::of_event(seed, 0).word(pairs);
+        text.clear();
+        text.add(*b"00u ", 3);
+        text.add(head, 8);
+        text.add(middle, 8);
+        text.add(tail, 1);
     }
 
     /// `first.last7`, what is left of a login before the `@`.
-    pub(super) fn push_user(&self, buffer: &mut Vec<u8>) {
-        buffer.extend_from_slice(self.first.as_bytes());
-        buffer.push(b'.');
-        buffer.extend_from_slice(self.last.as_bytes());
-        if self.number >= 10 {
-            buffer.push(b'1');
-        }
-        buffer.push(b'0' + self.number % 10);
+    pub(super) fn user(&self, text: &mut Text) {
+        text.clear();
+        text.add(self.first.small, self.first.length);
+        text.add(*b".", 1);
+        text.add(self.last.small, self.last.length);
+        let unit = b'0' + self.number % 10;
+        let (number, length) = if self.number >= 10 { ([b'1', unit], 2) } else { ([unit, 0], 1) };
+        text.add(number, length);
     }
 
-    pub(super) fn push_login(&self, buffer: &mut Vec<u8>) {
-        self.push_user(buffer);
-        buffer.extend_from_slice(b"@example.com");
+    pub(super) fn login(&self, text: &mut Text) {
+        self.user(text);
+        text.add(*b"@example", 8);
+        text.add(*b".com", 4);
     }
 
-    pub(super) fn push_name(&self, buffer: &mut Vec<u8>) {
-        push_capital(self.first, buffer);
-        buffer.push(b' ');
-        push_capital(self.last, buffer);
+    /// `First Last`.
+    pub(super) fn name(&self, text: &mut Text) {
+        text.clear();
+        text.add(self.first.capital, self.first.length);
+        text.add(*b" ", 1);
+        text.add(self.last.capital, self.last.length);
     }
-}
-
-fn push_capital(name: &str, buffer: &mut Vec<u8>) {
-    let mut bytes = name.bytes();
-    buffer.extend(bytes.next().map(|first| first.to_ascii_uppercase()));
-    buffer.extend(bytes);
 }
 
 /// A place that addresses are said to be in.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) city: &'static str,
-    pub(super) state: &'static str,
-    pub(super) country: &'static str,
-    pub(super) postcode: &'static str,
-    pub(super) latitude: &'static str,
-    pub(super) longitude: &'static str,
+struct Place {
+    city: &'static str,
+    state: &'static str,
+    country: &'static str,
+    postcode: &'static str,
+    latitude: &'static str,
+    longitude: &'static str,
 }
 
 const PLACES: [Place; 8] = [
@@ -150,16 +184,64 @@ const PLACES: [Place; 8] = [
     },
 ];
 
-pub(super) fn place(random: &mut Random) -> &'static Place {
-    random.choose(&PLACES)
+impl Place {
+    /// City, state, country, postal code, latitude, longitude.
+    fn texts(&self) -> [Text; 6] {
+        [self.city, self.state, self.country, self.postcode, self.latitude, self.longitude]
+            .map(|text| short(text.as_bytes()))
+    }
+}
+
+fn short(text: &[u8]) -> Text {
+    let parts = Text::cut(text);
+    debug_assert!(parts.len() == 1, "places, systems and browsers have short names");
+    parts.first().copied().unwrap_or_default()
+}
+
+/// Places and programs, made ready once.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    places: [[Text; 6]; PLACES.len()],
+    agents: [[Text; 2 + AGENT_PARTS]; AGENTS.len()],
+    /// By network and host.
+    addresses: [Vec<Text>; NETWORKS.len()],
+}
+
+/// 203.0.113.0/24, 198.51.100.0/24 and 192.0.2.0/24 are for documentation (RFC 5737).
+const NETWORKS: [&str; 3] = ["203.0.113", "198.51.100", "192.0.2"];
+
+impl Surroundings {
+    pub(super) fn new() -> Self {
+        Self {
+            places: PLACES.each_ref().map(Place::texts),
+            agents: AGENTS.each_ref().map(Agent::texts),
+            addresses: NETWORKS.map(|network| {
+                let hosts = 0..=u8::MAX;
+                hosts.map(|host| short(format!("{network}.{host}").as_bytes())).collect()
+            }),
+        }
+    }
+
+    pub(super) fn address(&self, random: &mut Random) -> Text {
+        let hosts = random.choose(&self.addresses);
+        hosts.get(usize::from(random.byte())).copied().unwrap_or_default()
+    }
+
+    pub(super) fn place(&self, random: &mut Random) -> &[Text; 6] {
+        random.choose(&self.places)
+    }
+
+    pub(super) fn agent(&self, random: &mut Random) -> &[Text; 2 + AGENT_PARTS] {
+        random.choose(&self.agents)
+    }
 }
 
 /// A program that speaks to Okta.
 #[derive(Debug)]
-pub(super) struct Agent {
-    pub(super) raw: &'static str,
-    pub(super) os: &'static str,
-    pub(super) browser: &'static str,
+struct Agent {
+    raw: &'static str,
+    os: &'static str,
+    browser: &'static str,
 }
 
 const AGENTS: [Agent; 6] = [
@@ -195,6 +277,18 @@ const AGENTS: [Agent; 6] = [
     },
 ];
 
-pub(super) fn agent(random: &mut Random) -> &'static Agent {
-    random.choose(&AGENTS)
+/// Blocks that the longest name of a program takes.
+pub(super) const AGENT_PARTS: usize = 4;
+
+impl Agent {
+    /// System, browser, and the whole name in so many parts, the last of which may be empty.
+    fn texts(&self) -> [Text; 2 + AGENT_PARTS] {
+        let mut texts = [Text::default(); 2 + AGENT_PARTS];
+        let parts = Text::cut(self.raw.as_bytes());
+        debug_assert!(parts.len() <= AGENT_PARTS, "{} is too long", self.raw);
+        let [os, browser, raw @ ..] = &mut texts;
+        (*os, *browser) = (short(self.os.as_bytes()), short(self.browser.as_bytes()));
+        raw.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        texts
+    }
 }

@@ -3,69 +3,61 @@
 //! A slot's values need no JSON escaping on any level, so a template can be escaped once (for the
 //! string inside an Agent document) and filled afterwards.
 
+use std::ops::Range;
+
 use super::Shape;
 use super::catalogue::{Kind, Target};
+use super::people::AGENT_PARTS;
+use super::random::{Pairs, Random};
+use super::sheet::{Sheet, Text};
 
-/// What stands in a slot.
+/// Places of the values that an event has once; a slot whose values may be longer than a block has
+/// several of them, one behind the other.
+const SLOTS: [(&str, Range<usize>); 20] = [
+    ("uuid", 0..2),
+    ("published", 2..3),
+    ("actor.id", 3..4),
+    ("actor.user", 4..5),
+    ("actor.login", 5..6),
+    ("actor.name", 6..7),
+    ("target.id", 7..8),
+    ("target.user", 8..9),
+    ("target.login", 9..10),
+    ("target.name", 10..11),
+    ("address", 11..12),
+    ("city", 12..13),
+    ("state", 13..14),
+    ("country", 14..15),
+    ("postcode", 15..16),
+    ("latitude", 16..17),
+    ("longitude", 17..18),
+    ("agent.os", 18..19),
+    ("agent.browser", 19..20),
+    ("agent.raw", 20..20 + AGENT_PARTS),
+];
+
+/// How many places these are.
+pub(super) const PLACES: usize = 20 + AGENT_PARTS;
+
+/// What stands behind a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
-    Uuid,
-    Published,
-    ActorId,
-    ActorLogin,
-    ActorUser,
-    ActorName,
-    TargetId,
-    TargetLogin,
-    TargetUser,
-    TargetName,
-    Address,
-    City,
-    State,
-    Country,
-    Postcode,
-    Latitude,
-    Longitude,
-    AgentRaw,
-    AgentOs,
-    AgentBrowser,
+enum Value {
+    Nothing,
+    /// What the event has at this place.
+    Once(u8),
     /// Twenty letters and digits, other ones each time.
     Word,
     /// Sixty-four hexadecimal digits, other ones each time.
     Hex,
 }
 
-/// The slots by the name that stands between `<%` and `%>`.
-const SLOTS: [(&str, Slot); 22] = [
-    ("uuid", Slot::Uuid),
-    ("published", Slot::Published),
-    ("actor.id", Slot::ActorId),
-    ("actor.login", Slot::ActorLogin),
-    ("actor.user", Slot::ActorUser),
-    ("actor.name", Slot::ActorName),
-    ("target.id", Slot::TargetId),
-    ("target.login", Slot::TargetLogin),
-    ("target.user", Slot::TargetUser),
-    ("target.name", Slot::TargetName),
-    ("address", Slot::Address),
-    ("city", Slot::City),
-    ("state", Slot::State),
-    ("country", Slot::Country),
-    ("postcode", Slot::Postcode),
-    ("latitude", Slot::Latitude),
-    ("longitude", Slot::Longitude),
-    ("agent.raw", Slot::AgentRaw),
-    ("agent.os", Slot::AgentOs),
-    ("agent.browser", Slot::AgentBrowser),
-    ("word", Slot::Word),
-    ("hex", Slot::Hex),
-];
+/// No value is longer.
+const VALUE_BYTES_MAX: usize = 64;
 
-/// One event type in one shape: text, slot, text, slot, …, text.
-#[derive(Clone, Debug)]
+/// One event type in one shape: text, value, text, value, …
+#[derive(Clone, Debug, Default)]
 pub(super) struct Template {
-    parts: Vec<(Box<str>, Slot)>,
-    tail: Box<str>,
+    parts: Vec<(Text, Value)>,
 }
 
 impl Template {
@@ -79,24 +71,74 @@ impl Template {
     }
 
     fn parse(mut text: &str) -> Self {
-        let mut parts = Vec::new();
+        let mut template = Self::default();
         while let Some((before, rest)) = text.split_once("<%") {
             let (name, rest) = rest.split_once("%>").expect("each slot of our templates is closed");
-            let slot = SLOTS.iter().find(|(known, _)| *known == name).map(|(_, slot)| *slot);
-            let slot =
-                slot.expect("our templates name slots that exist: a test makes each of them");
-            parts.push((before.into(), slot));
+            template.add(before);
+            match name {
+                "word" => template.stand(Value::Word),
+                "hex" => template.stand(Value::Hex),
+                _ => template.stand_once(name),
+            }
             text = rest;
         }
-        Self { parts, tail: text.into() }
+        template.add(text);
+        template
     }
 
-    pub(super) fn write(&self, buffer: &mut Vec<u8>, mut fill: impl FnMut(Slot, &mut Vec<u8>)) {
-        for (text, slot) in &self.parts {
-            buffer.extend_from_slice(text.as_bytes());
-            fill(*slot, buffer);
+    fn add(&mut self, text: &str) {
+        self.parts
+            .extend(Text::cut(text.as_bytes()).into_iter().map(|text| (text, Value::Nothing)));
+    }
+
+    fn stand_once(&mut self, name: &str) {
+        let places = SLOTS.iter().find(|(known, _)| *known == name).map(|(_, places)| places);
+        let places =
+            places.expect("our templates name slots that exist: a test makes each of them");
+        for place in places.clone() {
+            self.stand(Value::Once(u8::try_from(place).expect("there are fewer than 256 places")));
         }
-        buffer.extend_from_slice(self.tail.as_bytes());
+    }
+
+    /// Lets a value stand behind the last text.
+    fn stand(&mut self, value: Value) {
+        match self.parts.last_mut() {
+            Some((_, last)) if *last == Value::Nothing => *last = value,
+            _ => self.parts.push((Text::default(), value)),
+        }
+    }
+
+    /// No event of this template is longer.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.parts.iter().map(|(text, _)| text.len() + VALUE_BYTES_MAX).sum()
+    }
+
+    /// Writes an event. `once` is what it has once; the rest is drawn.
+    pub(super) fn write(
+        &self,
+        sheet: &mut Sheet,
+        once: &[Text; PLACES],
+        (random, pairs): (&mut Random, &Pairs),
+    ) {
+        for (text, value) in &self.parts {
+            sheet.put(text);
+            match value {
+                Value::Nothing => {}
+                Value::Once(place) => {
+                    once.get(usize::from(*place)).into_iter().for_each(|text| sheet.put(text));
+                }
+                Value::Word => {
+                    let (eights, four) = random.word(pairs);
+                    eights.into_iter().for_each(|letters| sheet.put_block(letters, 8));
+                    sheet.put_block(four, 4);
+                }
+                Value::Hex => {
+                    for _ in 0..4 {
+                        random.hex().into_iter().for_each(|digits| sheet.put_block(digits, 8));
+                    }
+                }
+            }
+        }
     }
 }
 

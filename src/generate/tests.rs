@@ -1,3 +1,5 @@
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 fn events(options: &Options, count: u64) -> Vec<(Generated, String)> {
@@ -95,4 +97,21 @@ fn shapes_are_known_by_name_and_others_are_refused() {
     }
     let refused = "xml".parse::<Shape>().expect_err("no such shape");
     assert_eq!(refused.to_string(), "\"xml\" is no shape; allowed are raw, ecs and agent");
+}
+
+/// The same options give the same bytes, for ever: whoever noted a seed finds the same events.
+#[test]
+fn the_bytes_of_a_seed_are_those_that_they_always_were() {
+    let check = |shape, expected: &str| {
+        let options =
+            Options { shape, seed: 7, hits_permille: 100, noise_hits: true, ..Options::default() };
+        let text: String =
+            events(&options, 1000).iter().map(|(_, event)| format!("{event}\n")).collect();
+        let hash = Sha256::digest(text.as_bytes());
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, expected, "{}", shape.name());
+    };
+    check(Shape::Raw, "752416669aecc4694951c79e08dd9d93844aada7d8506e3d2c834e45342873ab");
+    check(Shape::Ecs, "3e0b21a50a06a17a689ad5be505f076fceab3141439490ba40091568a7ff79ff");
+    check(Shape::Agent, "07d3b854dd869c5035f78a14c3621c0a9d866145c2e2e9ab74d37df97bde13d5");
 }
