@@ -2,13 +2,14 @@
 //! are, and replays them to whoever fetches, over and over, up to a number of records. It takes a
 //! broker's own work out of a measurement, and says nothing about one.
 //!
-//! It knows one partition per topic, one member per group, and of each request the version that it
-//! names. Nothing is checked, nothing is stored; it is no broker for anything but benches.
+//! It knows groups whose members all join before anybody is answered and never change, and of each
+//! request the version that it names. All partitions of a topic replay the same batches. Nothing is
+//! checked, nothing is stored; it is no broker for anything but benches.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::wire::{Reader, Writer};
@@ -55,15 +56,32 @@ const LENGTH_AT: usize = 8;
 /// The broker; its threads end with the process.
 pub struct Canned {
     address: String,
-    shared: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when a group has got another member or its assignments.
+    changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     topics: BTreeMap<String, Topic>,
-    /// By group and topic.
-    committed: BTreeMap<(String, String), i64>,
-    generation: i32,
+    /// By group, topic and partition.
+    committed: BTreeMap<(String, String, i32), i64>,
+    groups: BTreeMap<String, Group>,
+}
+
+#[derive(Default)]
+struct Group {
+    /// How many members it is to have; one, where nobody said more.
+    members_expected: usize,
+    /// What each member said of itself; the first one leads.
+    members: Vec<Vec<u8>>,
+    /// By member, once the leader has sent them.
+    assignments: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -74,8 +92,10 @@ struct Topic {
     /// The end of the log that fetchers see: the batches repeat until then.
     end: i64,
     keeping: Keeping,
-    /// When the last reader asked for the beginning, and when for what is behind the end.
-    reading: Option<(Instant, Option<Instant>)>,
+    partitions: i32,
+    /// By partition: when the last reader asked for the beginning, and when for what is behind the
+    /// end.
+    reading: BTreeMap<i32, (Instant, Option<Instant>)>,
 }
 
 /// What becomes of what is produced.
@@ -100,7 +120,7 @@ impl Canned {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it listens").to_string();
-        let shared = Arc::<Mutex<State>>::default();
+        let shared = Arc::<Shared>::default();
         let (own, state) = (address.clone(), Arc::clone(&shared));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -116,10 +136,25 @@ impl Canned {
     }
 
     pub fn create(&self, topic: &str, keeping: Keeping) {
-        lock(&self.shared).topics.insert(topic.to_owned(), Topic { keeping, ..Topic::default() });
+        self.create_parted(topic, 1, keeping);
     }
 
-    /// Lets the topic's batches repeat until there are at least `records`; how many there are.
+    /// As [`Canned::create`], with so many partitions.
+    pub fn create_parted(&self, topic: &str, partitions: i32, keeping: Keeping) {
+        let about = Topic { keeping, partitions, ..Topic::default() };
+        let mut state = lock(&self.shared);
+        // A topic of this name that was there before is gone, with what groups had read of it.
+        state.committed.retain(|(_, other, _), _| other != topic);
+        state.topics.insert(topic.to_owned(), about);
+    }
+
+    /// Nobody who joins the group is answered before it has so many members.
+    pub fn expect_members(&self, group: &str, members: usize) {
+        let about = Group { members_expected: members, ..Group::default() };
+        lock(&self.shared).groups.insert(group.to_owned(), about);
+    }
+
+    /// Lets each partition's batches repeat until there are at least `records`; how many there are.
     pub fn stretch(&self, topic: &str, records: i64) -> i64 {
         let mut state = lock(&self.shared);
         let topic = state.topics.get_mut(topic).expect("it was created");
@@ -130,15 +165,22 @@ impl Canned {
         topic.end
     }
 
-    /// How long the last reader of the topic took, from its first request to the one behind the end.
+    /// How long the last reader of the topic took, from its first request to the one behind the end
+    /// of the last partition.
     pub fn reading_took(&self, topic: &str) -> Option<Duration> {
-        let (began, ended) = lock(&self.shared).topics.get(topic)?.reading?;
-        Some(ended? - began)
+        let state = lock(&self.shared);
+        let reading = &state.topics.get(topic)?.reading;
+        let began = reading.values().map(|(began, _)| *began).min()?;
+        let ended: Option<Vec<Instant>> = reading.values().map(|(_, ended)| *ended).collect();
+        Some(ended?.into_iter().max()? - began)
     }
 
+    /// What is committed in all partitions together.
     pub fn committed(&self, group: &str, topic: &str) -> i64 {
-        let key = (group.to_owned(), topic.to_owned());
-        lock(&self.shared).committed.get(&key).copied().unwrap_or(0)
+        let state = lock(&self.shared);
+        let of_both =
+            state.committed.iter().filter(|((g, t, _), _)| (&**g, &**t) == (group, topic));
+        of_both.map(|(_, offset)| offset).sum()
     }
 
     /// The end of a topic's log.
@@ -147,12 +189,12 @@ impl Canned {
     }
 }
 
-fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Answers one connection's requests, in order, until it closes.
-fn serve(mut stream: TcpStream, address: &str, shared: &Mutex<State>) {
+fn serve(mut stream: TcpStream, address: &str, shared: &Shared) {
     stream.set_nodelay(true).expect("a socket takes this");
     let mut out = BufWriter::with_capacity(1 << 18, stream.try_clone().expect("a socket has two"));
     let mut request = Vec::new();
@@ -173,32 +215,42 @@ fn serve(mut stream: TcpStream, address: &str, shared: &Mutex<State>) {
     }
 }
 
-/// A response: bytes of its own, then batches with the offsets at which they stand this time.
+/// A response: bytes of its own, and in between batches with the offsets at which they stand this
+/// time.
 struct Answer {
     correlation: i32,
-    body: Vec<u8>,
-    batches: Vec<(i64, Arc<[u8]>)>,
+    parts: Vec<(Vec<u8>, Vec<Placed>)>,
 }
+
+/// A batch and the offset of its first record.
+type Placed = (i64, Arc<[u8]>);
 
 impl Answer {
     fn send(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let batches: usize = self.batches.iter().map(|(_, bytes)| bytes.len()).sum();
-        let length = u32::try_from(4 + self.body.len() + batches).expect("a response is small");
+        let length = |(bytes, batches): &(Vec<u8>, Vec<Placed>)| bytes.len() + length_of(batches);
+        let length: usize = self.parts.iter().map(length).sum();
+        let length = u32::try_from(4 + length).expect("a response is small");
         out.write_all(&length.to_be_bytes())?;
         out.write_all(&self.correlation.to_be_bytes())?;
-        out.write_all(&self.body)?;
-        for (offset, bytes) in &self.batches {
-            out.write_all(&offset.to_be_bytes())?;
-            out.write_all(bytes.get(8..).unwrap_or_default())?;
+        for (bytes, batches) in &self.parts {
+            out.write_all(bytes)?;
+            for (offset, bytes) in batches {
+                out.write_all(&offset.to_be_bytes())?;
+                out.write_all(bytes.get(8..).unwrap_or_default())?;
+            }
         }
         Ok(())
     }
 }
 
+fn length_of(batches: &[Placed]) -> usize {
+    batches.iter().map(|(_, bytes)| bytes.len()).sum()
+}
+
 #[derive(Clone, Copy)]
 struct Session<'a> {
     address: &'a str,
-    shared: &'a Mutex<State>,
+    shared: &'a Shared,
 }
 
 impl Session<'_> {
@@ -208,17 +260,17 @@ impl Session<'_> {
         let correlation = reader.i32()?;
         reader.text()?;
         let mut out = Writer::default();
-        let mut batches = Vec::new();
+        let mut parts = Vec::new();
         if !REQUESTS.contains(&(key, version)) {
             // The library asks in a newer version first, and takes this for an answer.
             (key == API_VERSIONS).then(|| versions(&mut out, UNSUPPORTED_VERSION))?;
-            return Some(Answer { correlation, body: out.0, batches });
+            return Some(Answer { correlation, parts: vec![(out.0, Vec::new())] });
         }
         match key {
             API_VERSIONS => versions(&mut out, 0),
             METADATA => self.metadata(&mut reader, &mut out)?,
             PRODUCE => self.produce(&mut reader, &mut out)?,
-            FETCH => batches = self.fetch(&mut reader, &mut out)?,
+            FETCH => parts = self.fetch(&mut reader)?,
             LIST_OFFSETS => self.list_offsets(&mut reader, &mut out)?,
             INIT_PRODUCER_ID => {
                 out.i32(0).i16(0).i64(1).i16(0);
@@ -228,12 +280,7 @@ impl Session<'_> {
                 self.node(&mut out);
             }
             JOIN_GROUP => self.join(&mut reader, &mut out)?,
-            SYNC_GROUP => {
-                // The one member leads, so the first assignment is its own.
-                let _ = (reader.text()?, reader.i32()?, reader.text()?);
-                let own = reader.list(|it| Some((it.text()?, it.bytes()?)))?;
-                out.i16(0).bytes(own.first().map_or(&[][..], |(_, bytes)| bytes));
-            }
+            SYNC_GROUP => self.synchronise(&mut reader, &mut out)?,
             OFFSET_COMMIT => self.commit(&mut reader, &mut out)?,
             OFFSET_FETCH => self.offsets(&mut reader, &mut out)?,
             HEARTBEAT | LEAVE_GROUP => {
@@ -241,7 +288,8 @@ impl Session<'_> {
             }
             _ => return None,
         }
-        Some(Answer { correlation, body: out.0, batches })
+        parts.push((out.0, Vec::new()));
+        Some(Answer { correlation, parts })
     }
 
     fn node(self, out: &mut Writer) {
@@ -256,10 +304,11 @@ impl Session<'_> {
         out.i32(0).i32(1);
         self.node(out);
         out.i16(-1).text("canned").i32(1).list(&names, |out, name| {
-            let is_known = state.topics.contains_key(name);
-            out.i16(if is_known { 0 } else { UNKNOWN_TOPIC }).text(name).i8(0);
+            let known = state.topics.get(name);
+            let partitions: Vec<i32> = known.map_or(0..0, |topic| 0..topic.partitions).collect();
+            out.i16(if known.is_some() { 0 } else { UNKNOWN_TOPIC }).text(name).i8(0);
             // Error, partition, leader, replicas, replicas in step.
-            out.list(if is_known { &[0][..] } else { &[] }, |out, partition| {
+            out.list(&partitions, |out, partition| {
                 out.i16(0).i32(*partition).i32(1).i32(1).i32(1).i32(1).i32(1);
             });
         });
@@ -284,10 +333,10 @@ impl Session<'_> {
         Some(())
     }
 
-    /// The batches of the first partition that is asked for.
-    fn fetch(self, reader: &mut Reader<'_>, out: &mut Writer) -> Option<Vec<(i64, Arc<[u8]>)>> {
+    /// The batches of the partitions that are asked for, in that order, until there is no room.
+    fn fetch(self, reader: &mut Reader<'_>) -> Option<Vec<(Vec<u8>, Vec<Placed>)>> {
         let (_, wait, _) = (reader.i32()?, reader.i32()?, reader.i32()?);
-        let (_, _, _, _) = (reader.i32()?, reader.i8()?, reader.i32()?, reader.i32()?);
+        let (bytes_max, _, _, _) = (reader.i32()?, reader.i8()?, reader.i32()?, reader.i32()?);
         let asked = reader.list(|it| {
             let name = it.text()?;
             let partitions = it.list(|it| {
@@ -297,27 +346,42 @@ impl Session<'_> {
             })?;
             Some((name, partitions))
         })?;
-        let first = asked.iter().find_map(|(name, partitions)| Some((name, *partitions.first()?)));
-        out.i32(0).i16(0).i32(0);
-        let Some((name, (partition, offset, bytes_max))) = first else {
-            out.i32(0);
-            std::thread::sleep(waiting(wait));
-            return Some(Vec::new());
-        };
-        let (batches, end) = {
-            let mut state = lock(self.shared);
-            let topic = state.topics.get_mut(name)?;
-            topic.note_reading(offset);
-            (topic.from(offset, usize::try_from(bytes_max).unwrap_or(0)), topic.end)
-        };
-        if batches.is_empty() {
+        let mut room = usize::try_from(bytes_max).unwrap_or(0);
+        let (mut parts, mut found) = (Vec::new(), false);
+        let mut out = Writer::default();
+        out.i32(0).i16(0).i32(0).count(asked.len());
+        for (name, partitions) in &asked {
+            out.text(name).count(partitions.len());
+            for (partition, offset, bytes_max) in partitions {
+                let bytes_max = usize::try_from(*bytes_max).unwrap_or(0).min(room);
+                let (batches, end) = self.batches(name, (*partition, *offset), bytes_max)?;
+                let error = if (0..=end).contains(offset) { 0 } else { OUT_OF_RANGE };
+                let length = length_of(&batches);
+                out.i32(*partition).i16(error).i64(end).i64(end).i64(0).i32(-1).count(length);
+                room = room.saturating_sub(length);
+                found |= !batches.is_empty();
+                parts.push((std::mem::take(&mut out.0), batches));
+            }
+        }
+        parts.push((out.0, Vec::new()));
+        if !found {
             std::thread::sleep(waiting(wait));
         }
-        let error = if (0..=end).contains(&offset) { 0 } else { OUT_OF_RANGE };
-        let length: usize = batches.iter().map(|(_, bytes)| bytes.len()).sum();
-        out.i32(1).text(name).i32(1).i32(partition).i16(error).i64(end).i64(end).i64(0).i32(-1);
-        out.i32(i32::try_from(length).expect("a response is small"));
-        Some(batches)
+        Some(parts)
+    }
+
+    /// What stands at this place of a topic, and the log's end.
+    fn batches(
+        self,
+        name: &str,
+        (partition, offset): (i32, i64),
+        bytes_max: usize,
+    ) -> Option<(Vec<Placed>, i64)> {
+        let mut state = lock(self.shared);
+        let topic = state.topics.get_mut(name)?;
+        topic.note_reading(partition, offset);
+        let batches = if bytes_max > 0 { topic.from(offset, bytes_max) } else { Vec::new() };
+        Some((batches, topic.end))
     }
 
     fn list_offsets(self, reader: &mut Reader<'_>, out: &mut Writer) -> Option<()> {
@@ -334,14 +398,53 @@ impl Session<'_> {
         Some(())
     }
 
+    /// Answers when all members are there: nobody has to join a second time.
     fn join(self, reader: &mut Reader<'_>, out: &mut Writer) -> Option<()> {
-        let _ = (reader.text()?, reader.i32()?, reader.text()?, reader.text()?);
+        let (group, _) = (reader.text()?, reader.i32()?);
+        let (id, _) = (reader.text()?, reader.text()?);
         let protocols = reader.list(|it| Some((it.text()?, it.bytes()?)))?;
         let (name, metadata) = protocols.first()?;
         let mut state = lock(self.shared);
-        state.generation += 1;
-        out.i16(0).i32(state.generation).text(name).text("member").text("member");
-        out.i32(1).text("member").bytes(metadata);
+        let about = state.groups.entry(group.clone()).or_default();
+        // Who comes again has the name that it was given.
+        let own = (0..about.members.len()).find(|at| member(*at) == id);
+        let own = own.unwrap_or_else(|| {
+            about.members.push((*metadata).to_vec());
+            about.members.len() - 1
+        });
+        self.shared.changed.notify_all();
+        let some_are_missing = |state: &mut State| {
+            let about = state.groups.get(&group);
+            about.is_some_and(|about| about.members.len() < about.members_expected)
+        };
+        let state = self.shared.changed.wait_while(state, some_are_missing);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let members = &state.groups.get(&group)?.members;
+        let named: Vec<(String, &[u8])> =
+            members.iter().enumerate().map(|(at, it)| (member(at), &**it)).collect();
+        // The leader alone is told who is there.
+        let told = if own == 0 { &named[..] } else { &[] };
+        out.i16(0).i32(1).text(name).text(&member(0)).text(&member(own));
+        out.list(told, |out, (name, metadata)| {
+            out.text(name).bytes(metadata);
+        });
+        Some(())
+    }
+
+    /// Answers when the leader has sent everybody's assignment.
+    fn synchronise(self, reader: &mut Reader<'_>, out: &mut Writer) -> Option<()> {
+        let (group, _, own) = (reader.text()?, reader.i32()?, reader.text()?);
+        let sent = reader.list(|it| Some((it.text()?, it.bytes()?.to_vec())))?;
+        let mut state = lock(self.shared);
+        state.groups.entry(group.clone()).or_default().assignments.extend(sent);
+        self.shared.changed.notify_all();
+        let nothing_is_sent = |state: &mut State| {
+            state.groups.get(&group).is_some_and(|about| about.assignments.is_empty())
+        };
+        let state = self.shared.changed.wait_while(state, nothing_is_sent);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let assignments = &state.groups.get(&group)?.assignments;
+        out.i16(0).bytes(assignments.get(&own).map_or(&[], |bytes| bytes));
         Some(())
     }
 
@@ -360,7 +463,7 @@ impl Session<'_> {
         let mut state = lock(self.shared);
         out.list(&topics, |out, (name, partitions)| {
             out.text(name).list(partitions, |out, (partition, offset)| {
-                state.committed.insert((group.clone(), name.clone()), *offset);
+                state.committed.insert((group.clone(), name.clone(), *partition), *offset);
                 out.i32(*partition).i16(0);
             });
         });
@@ -372,13 +475,18 @@ impl Session<'_> {
         let topics = reader.list(|it| Some((it.text()?, it.list(|it| it.i32())?)))?;
         let state = lock(self.shared);
         out.list(&topics, |out, (name, partitions)| {
-            let committed = state.committed.get(&(group.clone(), name.clone())).copied();
             out.text(name).list(partitions, |out, partition| {
+                let key = (group.clone(), name.clone(), *partition);
+                let committed = state.committed.get(&key).copied();
                 out.i32(*partition).i64(committed.unwrap_or(-1)).text("").i16(0);
             });
         });
         Some(())
     }
+}
+
+fn member(at: usize) -> String {
+    format!("member-{at}")
 }
 
 fn waiting(milliseconds: i32) -> Duration {
@@ -415,11 +523,14 @@ impl Topic {
         }
     }
 
-    fn note_reading(&mut self, offset: i64) {
-        match &mut self.reading {
-            reading if offset == 0 => *reading = Some((Instant::now(), None)),
-            Some((_, ended)) if offset >= self.end => drop(ended.get_or_insert_with(Instant::now)),
-            _ => {}
+    fn note_reading(&mut self, partition: i32, offset: i64) {
+        let now = Instant::now();
+        if offset == 0 {
+            self.reading.insert(partition, (now, None));
+        } else if offset >= self.end
+            && let Some((_, ended)) = self.reading.get_mut(&partition)
+        {
+            ended.get_or_insert(now);
         }
     }
 

@@ -118,7 +118,8 @@ fn resident(child: &Child) -> Option<f64> {
     line.trim().strip_suffix(" kB")?.trim().parse().ok().map(|kilobytes: f64| kilobytes / 1024.0)
 }
 
-fn children_seconds() -> f64 {
+/// CPU time of all children that have ended.
+pub fn children_seconds() -> f64 {
     seconds(UsageWho::RUSAGE_CHILDREN)
 }
 
@@ -140,6 +141,12 @@ fn seconds(whose: UsageWho) -> f64 {
         .iter()
         .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
         .sum()
+}
+
+/// How busy the machine is: the averages of 1, 5 and 15 minutes.
+pub fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {

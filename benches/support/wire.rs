@@ -95,13 +95,18 @@ impl Writer {
     }
 
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.i32(i32::try_from(bytes.len()).expect("a response is small"));
+        self.count(bytes.len());
         self.0.extend_from_slice(bytes);
         self
     }
 
+    /// How many entries, or bytes, follow.
+    pub fn count(&mut self, count: usize) -> &mut Self {
+        self.i32(i32::try_from(count).expect("a response is small"))
+    }
+
     pub fn list<T>(&mut self, entries: &[T], mut entry: impl FnMut(&mut Self, &T)) -> &mut Self {
-        self.i32(i32::try_from(entries.len()).expect("a response is small"));
+        self.count(entries.len());
         entries.iter().for_each(|it| entry(self, it));
         self
     }
