@@ -56,11 +56,12 @@ stack: ## the compose stack and the Prometheus files, as far as they can be chec
 
 bench: ## the benches that need no broker
 	$(CARGO) bench --locked --bench kernel --bench pipe --bench rules --bench alerts --bench load
+	$(CARGO) bench --locked --bench generate --bench workers
 
 bench-kafka: ## the benches against a real Apache Kafka, and against a server that replays
 	$(CARGO) bench --locked --bench consume -- --broker canned
 	$(CARGO) bench --locked --bench consume -- --broker kafka
-	$(CARGO) bench --locked --bench latency
+	$(CARGO) bench --locked --bench latency --bench start
 
 bench-peers: ## beside other programs: rsigma over files (built under target/peers), a Java filter on a real Kafka
 	test -x target/peers/bin/rsigma || $(CARGO) install rsigma --version 0.23.0 --locked --root target/peers

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-benches=(kernel rules alerts pipe consume latency plots)
+benches=(kernel rules alerts pipe generate workers consume latency start plots)
 only_built=$(printf -- '--bench %s ' "${benches[@]}")
 # shellcheck disable=SC2086 # one word for each argument
 cargo bench --locked --no-run $only_built
@@ -38,7 +38,10 @@ run consume --broker canned --events 600000 --runs 5 --compression lz4
 for compression in none lz4 zstd; do
     run consume --broker kafka --events 400000 --runs 3 --compression "$compression"
 done
+run generate --megabytes 200 --runs 5
+run workers --runs 5
 run latency --seconds 20
+run start --runs 9
 run plots --megabytes 50 --runs 3
 say "binary, stripped"
 stat -c '%s bytes' target/release/ouzel

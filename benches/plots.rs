@@ -1,23 +1,31 @@
-//! Where do the nanoseconds go, and what do rules, hits, size and workers do to throughput? Measures
-//! the detector and the stage in this process and draws what it found under docs/performance.
+//! Where do the nanoseconds go, and what do rules, hits, size, workers and partitions do to
+//! throughput? Measures the detector and the stage in this process, and `ouzel run` on topics of a
+//! server in this process that replays (`support/canned.rs`), and draws what it found under
+//! docs/performance. Each drawing says on which commit, machine and load.
 //!
-//! `cargo bench --bench plots [-- --megabytes N --runs N]`
+//! `cargo bench --bench plots [-- --megabytes N --runs N --events N]`
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
+#[path = "support/growth.rs"]
+mod growth;
 #[expect(dead_code, reason = "each bench uses its part")]
 mod support;
 #[path = "support/svg.rs"]
 mod svg;
+#[path = "support/threads.rs"]
+mod threads;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::hint::black_box;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use growth::{Group, Rule, Topic};
 use memchr::memmem;
 use ouzel::clock::SystemClock;
 use ouzel::config::Settings;
@@ -32,8 +40,9 @@ use ouzel::rule::{self, Found, RuleText};
 use ouzel::sink::lines::{Flush, LinesOutput, LinesSink};
 use ouzel::source::lines::{LinesInput, LinesSource, Terminator};
 use sha2::{Digest, Sha256};
-use support::{Corpus, Plan, corpus, thread_seconds};
-use svg::{Bars, Lines};
+use support::canned::Canned;
+use support::{Corpus, Plan, corpus, number, thread_seconds};
+use svg::{Bar, Bars, Lines};
 
 /// As in the product.
 #[global_allocator]
@@ -43,18 +52,43 @@ const LITERAL: &str = "user.mfa.factor.reset_all";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    if threads::drop_records(&arguments) {
+        return;
+    }
     let plan = Plan::from(&arguments);
+    let server = growth::server();
+    let events = number(&arguments, "--events", 600_000);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance");
     fs::create_dir_all(&folder).expect("docs/ can be written");
+    let about = about();
+    println!("{about}");
     let draw = |name: &str, svg: String| {
         fs::write(folder.join(name), svg).expect("docs/ can be written");
         println!("  docs/performance/{name}");
     };
-    draw("stages.svg", stages(&plan).svg());
-    draw("rules.svg", by_rules(&plan).svg());
-    draw("hits.svg", by_hits(&plan).svg());
-    draw("size.svg", by_size(&plan).svg());
-    draw("workers.svg", by_workers(&plan).svg());
+    let caption = || format!("{about}, load {}", support::load());
+    let (clean, alert) = stages(&plan);
+    draw("clean.svg", clean_bars(clean, &server, (events, plan.runs)).svg(&caption()));
+    draw("alert.svg", alert.svg(&caption()));
+    draw("rules.svg", by_rules(&plan).svg(&caption()));
+    draw("hits.svg", by_hits(&plan).svg(&caption()));
+    draw("size.svg", by_size(&plan).svg(&caption()));
+    draw("workers.svg", by_workers(&server, events, plan.runs).svg(&caption()));
+    draw("partitions.svg", by_partitions(&server, events, plan.runs).svg(&caption()));
+}
+
+/// Commit and machine.
+fn about() -> String {
+    let output = Command::new("git")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["describe", "--always", "--dirty", "--exclude", "*"])
+        .output();
+    let commit = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("unknown processor", |(_, model)| model);
+    format!("Commit {}, {} cores of {model}", commit.unwrap_or_default(), growth::cores())
 }
 
 fn events(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -128,8 +162,8 @@ fn least(plan: &Plan, corpus: &Corpus, mut run: impl FnMut()) -> f64 {
     (0..plan.runs).map(one).fold(f64::INFINITY, f64::min)
 }
 
-/// What a clean record and an alert are made of.
-fn stages(plan: &Plan) -> Bars<'static> {
+/// What a clean record in `pipe`, and an alert, are made of.
+fn stages(plan: &Plan) -> (Bar<'static>, Bars<'static>) {
     let clean = corpus(&Options { hits_permille: 0, ..Options::default() }, plan.megabytes);
     let hits = corpus(&Options { hits_permille: 1000, ..Options::default() }, plan.megabytes);
     let bytes = fs::read(&clean.path).expect("the corpus was just made");
@@ -149,11 +183,18 @@ fn stages(plan: &Plan) -> Bars<'static> {
     let (filter, envelope) = (scan(Look::Filter), scan(Look::FilterAndEnvelope));
     let judge = one_rule();
     let inspected = taken(&judge, &clean, plan, Until::Inspected);
-    let whole = staged(&clean, plan, 1);
+    let whole = staged(&clean, plan);
+    let part = |value: f64| value.max(0.0);
+    let clean = vec![
+        ("reading the file, ends of lines, the worker", part(whole - inspected + split)),
+        ("the pass: does a literal stand in it", part(filter - split)),
+        ("the pass: is its envelope whole", part(envelope - filter)),
+        ("the rest of inspecting: what is not ASCII", part(inspected - envelope)),
+    ];
     let sha = {
         let payload = vec![b'x'; 2800];
-        least(plan, &clean, || {
-            (0..clean.events).for_each(|_| {
+        least(plan, &hits, || {
+            (0..hits.events).for_each(|_| {
                 black_box(Sha256::digest(black_box(&payload)));
             });
         })
@@ -161,57 +202,43 @@ fn stages(plan: &Plan) -> Bars<'static> {
     let decoded = taken(&judge, &hits, plan, Until::Decoded) - split;
     let candidate = taken(&judge, &hits, plan, Until::Inspected) - split;
     let encoded = taken(&judge, &hits, plan, Until::Encoded) - split;
-    let alert = staged(&hits, plan, 1);
-    let part = |value: f64| value.max(0.0);
+    let alert = staged(&hits, plan);
+    let micro = |value: f64| part(value) / 1e3;
+    let alert = vec![
+        ("decoding, mapping to ECS", micro(decoded)),
+        ("the pass, evaluating", micro(candidate - decoded)),
+        ("decision, the alert's bytes", micro(encoded - candidate - sha)),
+        ("SHA-256 of the payload", micro(sha)),
+        ("file, worker, what is kept, sink", micro(alert - encoded)),
+    ];
+    let alert = Bars {
+        title: "An alert costs as much as twenty clean records: CPU time by step",
+        unit: "us",
+        bars: vec![("an event that hits, from lines to lines", alert)],
+    };
+    (("a clean record in pipe, from lines", clean), alert)
+}
+
+/// The same record from a file and from a topic.
+fn clean_bars(piped: Bar<'static>, server: &Canned, (events, runs): (u64, usize)) -> Bars<'static> {
+    let path = threads::path(server, events, runs);
+    let run = vec![
+        ("the client library's threads: fetching, unpacking lz4", path.library),
+        ("taking a record from the client library", path.taking),
+        ("the pass, the worker's book-keeping", path.judging),
+        ("everything else, the start among it", path.rest),
+    ];
     Bars {
-        title: "What is paid where (CPU time, pipe without its output)",
+        title: "A clean record: CPU time by step, from a file and from a topic",
         unit: "ns",
-        bars: vec![
-            (
-                "a clean record",
-                vec![
-                    ("the pass, filter", part(filter - split)),
-                    ("the pass, envelope", part(envelope - filter)),
-                    ("the rest of inspecting", part(inspected - envelope)),
-                    (
-                        "reading the file, ends of lines, the worker",
-                        part(whole - inspected + split),
-                    ),
-                ],
-            ),
-            (
-                "an alert",
-                vec![
-                    ("decoding, mapping to ECS", part(decoded)),
-                    ("the pass, evaluating", part(candidate - decoded)),
-                    ("decision, alert's bytes", part(encoded - candidate - sha)),
-                    ("SHA-256 of the payload", sha),
-                    ("file, worker, what is kept, sink", part(alert - encoded)),
-                ],
-            ),
-        ],
+        bars: vec![piped, ("a clean record in run, from a topic (lz4)", run)],
     }
 }
 
-/// Nanoseconds an event of the whole stage, the least of some runs, in `workers` threads: of wall
-/// time where there are several.
-fn staged(corpus: &Corpus, plan: &Plan, workers: usize) -> f64 {
-    let one = |_| {
-        let judge = Arc::new(one_rule());
-        if workers == 1 {
-            let before = thread_seconds();
-            stage(&corpus.path, Arc::clone(&judge));
-            return (thread_seconds() - before) * 1e9 / corpus.events as f64;
-        }
-        let before = std::time::Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| stage(&corpus.path, Arc::clone(&judge)));
-            }
-        });
-        before.elapsed().as_secs_f64() * 1e9 / (corpus.events as f64 * workers as f64)
-    };
-    (0..plan.runs).map(one).fold(f64::INFINITY, f64::min)
+/// Nanoseconds an event of the whole stage, the least of some runs.
+fn staged(corpus: &Corpus, plan: &Plan) -> f64 {
+    let judge = Arc::new(one_rule());
+    least(plan, corpus, || stage(&corpus.path, Arc::clone(&judge)))
 }
 
 fn stage(file: &Path, judge: Arc<Judge>) {
@@ -250,12 +277,12 @@ fn by_rules(plan: &Plan) -> Lines<'static> {
             .to_vec()
     };
     Lines {
-        title: "Throughput of the detector against rules (clean raw events, one core)",
-        across: "rules",
-        up: "k events/s",
+        title: "A thousand rules cost what one costs: the detector, clean raw events, one core",
+        across: "rules in the set",
+        up: "thousand events/s",
         places: counts.map(|count| count.to_string()).to_vec(),
         lines: vec![
-            ("values, by key", rates(&by_key)),
+            ("values of event.action, looked up by key", rates(&by_key)),
             ("without a literal: every event decoded", rates(&decoded)),
         ],
     }
@@ -265,14 +292,14 @@ fn by_hits(plan: &Plan) -> Lines<'static> {
     let permilles = [0_u32, 1, 10, 100, 1000];
     let rate = |hits_permille| {
         let corpus = corpus(&Options { hits_permille, ..Options::default() }, plan.megabytes);
-        1e6 / staged(&corpus, plan, 1)
+        1e6 / staged(&corpus, plan)
     };
     Lines {
-        title: "Throughput of the stage against hits (raw events, one core)",
-        across: "hits",
-        up: "k events/s",
+        title: "Hits are what costs: the stage from lines to lines, raw events, one core",
+        across: "share of events that hit",
+        up: "thousand events/s",
         places: permilles.map(|permille| format!("{} %", f64::from(permille) / 10.0)).to_vec(),
-        lines: vec![("from lines to lines", permilles.map(rate).to_vec())],
+        lines: vec![("one rule with a literal", permilles.map(rate).to_vec())],
     }
 }
 
@@ -291,11 +318,11 @@ fn by_size(plan: &Plan) -> Lines<'static> {
         average / nanoseconds
     });
     Lines {
-        title: "Bytes judged a second against the size of events (clean, one core)",
-        across: "bytes of an event",
+        title: "Larger events, the more bytes a second: the detector, clean events, one core",
+        across: "size of an event",
         up: "GB/s",
         places: factors.map(|factor| format!("{} KB", 28 * factor / 10)).to_vec(),
-        lines: vec![("as shipped", rates.to_vec())],
+        lines: vec![("filter and envelope, as shipped", rates.to_vec())],
     }
 }
 
@@ -325,17 +352,46 @@ fn padded(bytes: &[u8], factor: usize) -> Corpus {
     Corpus { path, events: count }
 }
 
-fn by_workers(plan: &Plan) -> Lines<'static> {
-    let corpus = corpus(&Options::default(), plan.megabytes);
+/// Thousands of events a second that a group reads, the median of some runs.
+fn rate(server: &Canned, topic: &Topic, workers: usize, runs: usize) -> f64 {
+    let group = Group { instances: 1, workers };
+    let readings: Vec<_> = (0..runs).map(|run| topic.read(server, group, run)).collect();
+    topic.events as f64 / growth::medians(&readings).seconds / 1e3
+}
+
+fn by_workers(server: &Canned, events: u64, runs: usize) -> Lines<'static> {
     let counts = [1_usize, 2, 4];
-    let rates = counts.map(|count| 1e6 / staged(&corpus, plan, count));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("  {cores} cores");
+    let rates = |rule, events| {
+        let topic = growth::topic(server, rule, 4, events);
+        counts.map(|workers| rate(server, &topic, workers, runs)).to_vec()
+    };
+    let literal = rates(Rule::Literal, events);
+    let decoded = rates(Rule::Decoded, events / 4);
     Lines {
-        title: "Throughput against workers, each with a file of its own (0.1 % hits)",
+        title: "More workers help until the cores are busy: run, four partitions",
         across: "workers",
-        up: "k events/s",
+        up: "thousand events/s",
         places: counts.map(|count| count.to_string()).to_vec(),
-        lines: vec![("from lines to lines", rates.to_vec())],
+        lines: vec![
+            ("a rule with a literal: a worker keeps two threads busy", literal),
+            ("a rule without one, every event decoded: a worker is one busy thread", decoded),
+        ],
+    }
+}
+
+fn by_partitions(server: &Canned, events: u64, runs: usize) -> Lines<'static> {
+    let counts = [1_i32, 4, 16, 64];
+    let topics = counts.map(|count| growth::topic(server, Rule::Literal, count, events));
+    let rates =
+        |workers| topics.each_ref().map(|topic| rate(server, topic, workers, runs)).to_vec();
+    Lines {
+        title: "Partitions cost nothing: run, a rule with a literal",
+        across: "partitions",
+        up: "thousand events/s",
+        places: counts.map(|count| count.to_string()).to_vec(),
+        lines: vec![
+            ("one worker", rates(1)),
+            ("two workers (one where there is one partition)", rates(2)),
+        ],
     }
 }
