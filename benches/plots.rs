@@ -91,8 +91,9 @@ fn about() -> String {
     format!("Commit {}, {} cores of {model}", commit.unwrap_or_default(), growth::cores())
 }
 
-fn events(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| *byte == b'\n').filter(|event| !event.is_empty())
+/// The events of a file, found before anything is measured.
+fn events(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|event| !event.is_empty()).collect()
 }
 
 fn judge(queries: &[String]) -> Judge {
@@ -124,13 +125,14 @@ enum Until {
 /// Nanoseconds an event, the least of some runs, of taking each event of the corpus `until` there.
 fn taken(judge: &Judge, corpus: &Corpus, plan: &Plan, until: Until) -> f64 {
     let bytes = fs::read(&corpus.path).expect("the corpus was just made");
+    let events = events(&bytes);
     let (profile, mut scratch) = (TopicProfile::default(), Scratch::default());
     let (mut tally, mut prepared) = (Tally::default(), Vec::new());
     let mut decoding = Scratch::default();
     least(plan, corpus, || {
-        for (offset, event) in events(&bytes).enumerate() {
+        for (offset, event) in events.iter().enumerate() {
             let record = Record {
-                payload: Some(event),
+                payload: Some(*event),
                 key: None,
                 headers: &NoHeaders,
                 position: Position { topic: "okta", partition: 0, offset: offset as i64 },
@@ -167,15 +169,13 @@ fn stages(plan: &Plan) -> (Bar<'static>, Bars<'static>) {
     let clean = corpus(&Options { hits_permille: 0, ..Options::default() }, plan.megabytes);
     let hits = corpus(&Options { hits_permille: 1000, ..Options::default() }, plan.megabytes);
     let bytes = fs::read(&clean.path).expect("the corpus was just made");
-    let split = least(plan, &clean, || {
-        black_box(events(&bytes).count());
-    });
+    let each = events(&bytes);
     let hides =
         |byte: u8| LITERAL.bytes().chain(*b"\\u0123456789abcdefABCDEF").any(|own| own == byte);
     let kernel = Kernel::new(&[LITERAL.as_bytes()], hides).expect("the literal is ASCII");
     let scan = |look| {
         least(plan, &clean, || {
-            events(&bytes).for_each(|event| {
+            each.iter().for_each(|event| {
                 black_box(kernel.scan(event, look));
             });
         })
@@ -186,8 +186,8 @@ fn stages(plan: &Plan) -> (Bar<'static>, Bars<'static>) {
     let whole = staged(&clean, plan);
     let part = |value: f64| value.max(0.0);
     let clean = vec![
-        ("reading the file, ends of lines, the worker", part(whole - inspected + split)),
-        ("the pass: does a literal stand in it", part(filter - split)),
+        ("reading the file, ends of lines, the worker", part(whole - inspected)),
+        ("the pass: does a literal stand in it", part(filter)),
         ("the pass: is its envelope whole", part(envelope - filter)),
         ("the rest of inspecting: what is not ASCII", part(inspected - envelope)),
     ];
@@ -199,9 +199,9 @@ fn stages(plan: &Plan) -> (Bar<'static>, Bars<'static>) {
             });
         })
     };
-    let decoded = taken(&judge, &hits, plan, Until::Decoded) - split;
-    let candidate = taken(&judge, &hits, plan, Until::Inspected) - split;
-    let encoded = taken(&judge, &hits, plan, Until::Encoded) - split;
+    let decoded = taken(&judge, &hits, plan, Until::Decoded);
+    let candidate = taken(&judge, &hits, plan, Until::Inspected);
+    let encoded = taken(&judge, &hits, plan, Until::Encoded);
     let alert = staged(&hits, plan);
     let micro = |value: f64| part(value) / 1e3;
     let alert = vec![
@@ -290,16 +290,22 @@ fn by_rules(plan: &Plan) -> Lines<'static> {
 
 fn by_hits(plan: &Plan) -> Lines<'static> {
     let permilles = [0_u32, 1, 10, 100, 1000];
-    let rate = |hits_permille| {
-        let corpus = corpus(&Options { hits_permille, ..Options::default() }, plan.megabytes);
-        1e6 / staged(&corpus, plan)
-    };
+    let corpora = permilles.map(|hits_permille| {
+        corpus(&Options { hits_permille, ..Options::default() }, plan.megabytes)
+    });
+    // In turn: what else the machine does meets all of them.
+    let mut nanoseconds = permilles.map(|_| f64::INFINITY);
+    for _ in 0..plan.runs {
+        for (least, corpus) in nanoseconds.iter_mut().zip(&corpora) {
+            *least = least.min(staged(corpus, &Plan { runs: 1, ..*plan }));
+        }
+    }
     Lines {
         title: "Hits are what costs: the stage from lines to lines, raw events, one core",
         across: "share of events that hit",
         up: "thousand events/s",
         places: permilles.map(|permille| format!("{} %", f64::from(permille) / 10.0)).to_vec(),
-        lines: vec![("one rule with a literal", permilles.map(rate).to_vec())],
+        lines: vec![("one rule with a literal", nanoseconds.map(|each| 1e6 / each).to_vec())],
     }
 }
 
@@ -318,10 +324,10 @@ fn by_size(plan: &Plan) -> Lines<'static> {
         average / nanoseconds
     });
     Lines {
-        title: "Larger events, the more bytes a second: the detector, clean events, one core",
+        title: "A byte costs the same in small and in large events: the detector, clean, one core",
         across: "size of an event",
         up: "GB/s",
-        places: factors.map(|factor| format!("{} KB", 28 * factor / 10)).to_vec(),
+        places: ["2.8 KB", "11 KB", "45 KB", "179 KB"].map(str::to_owned).to_vec(),
         lines: vec![("filter and envelope, as shipped", rates.to_vec())],
     }
 }
