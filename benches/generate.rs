@@ -1,10 +1,10 @@
 //! Is the load generator fast enough to load the stage? `ouzel generate` against `ouzel pipe` as
-//! shipped on the same events, and against `ouzel run` from a topic.
+//! shipped on the same events.
 //!
 //! Events a second and events a CPU-second: to nowhere, which is what making them costs; through the
 //! pipe of a shell, where the system copies them twice; and to a topic of a server that takes records
 //! and throws them away (`support/canned.rs`), where the client library's compression and framing
-//! come on top. With one thread and with as many as there are cores.
+//! come on top. To standard output, as many threads as there are cores make events.
 //!
 //! `cargo bench --bench generate [-- --megabytes N --runs N]`
 
@@ -25,25 +25,24 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let plan = Plan::from(&arguments);
     let corpus = corpus(&Options::default(), plan.megabytes);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("{} events, {} runs, in turn, medians; load {}", corpus.events, plan.runs, load());
     let server = Canned::start();
     server.create("okta", Keeping::Counted);
-    let generate = |threads: usize| {
+    let generate = || {
         let mut command = ouzel(&["generate", "-q", "--count"]);
-        command.arg(corpus.events.to_string()).args(["--threads", &threads.to_string()]);
+        command.arg(corpus.events.to_string());
         command
     };
-    let to_topic = |threads| {
-        let mut command = generate(threads);
-        command.args(["--brokers", &server.address(), "--topic", "okta"]);
-        command
-    };
-    let through_pipe = |threads| {
+    let through_pipe = || {
         let mut command = Command::new("sh");
-        let generate = generate(threads);
+        let generate = generate();
         command.args(["-c", "\"$@\" | cat > /dev/null", "sh"]).arg(generate.get_program());
         command.args(generate.get_args());
+        command
+    };
+    let to_topic = || {
+        let mut command = generate();
+        command.args(["--brokers", &server.address(), "--topic", "okta"]);
         command
     };
     let judge = || {
@@ -51,18 +50,11 @@ fn main() {
         command.arg(&corpus.path);
         command
     };
-    let mut sides: Vec<(String, Vec<Cost>)> = vec![("pipe, from a file".to_owned(), Vec::new())];
-    for threads in [1, cores] {
-        for target in ["nowhere", "a pipe", "a topic"] {
-            sides.push((format!("to {target}, {threads} threads"), Vec::new()));
-        }
-    }
+    let mut sides = ["pipe, from a file", "to nowhere", "to a pipe", "to a topic"]
+        .map(|what| (what, Vec::new()));
     for _ in 0..plan.runs {
-        let commands = [1, cores]
-            .into_iter()
-            .flat_map(|threads| [generate(threads), through_pipe(threads), to_topic(threads)]);
-        for (command, (_, costs)) in [judge()].into_iter().chain(commands).zip(&mut sides) {
-            let mut command = command;
+        let commands = [judge(), generate(), through_pipe(), to_topic()];
+        for (mut command, (_, costs)) in commands.into_iter().zip(&mut sides) {
             command.stdout(Stdio::null()).stderr(Stdio::null());
             costs.push(cost_of(command));
         }
@@ -77,7 +69,7 @@ fn ouzel(arguments: &[&str]) -> Command {
 }
 
 /// Rates, and how often as many events as the stage judges.
-fn print(sides: &[(String, Vec<Cost>)], events: u64) {
+fn print(sides: &[(&str, Vec<Cost>)], events: u64) {
     let Some((_, judged)) = sides.first() else { return };
     for (what, costs) in sides {
         let cpu = median(costs.iter().map(|cost| cost.cpu_seconds));

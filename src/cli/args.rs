@@ -243,9 +243,6 @@ pub struct GenerateArguments {
     /// Events a second [default: as fast as it goes]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,
-    /// Threads that make them; with more than one, a topic gets them in no exact order
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub threads: u64,
 }
 
 #[cfg(test)]

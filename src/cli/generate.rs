@@ -18,6 +18,9 @@ use crate::generate::{Generator, Options, Shape};
 /// Events of a chunk: less than 200 KB, which stay in a core's own cache from making to writing.
 const CHUNK: u64 = 64;
 
+/// One thread writes, and more than so many make events faster than it can.
+const THREADS_MAX: usize = 8;
+
 /// Chunks that a thread is ahead of what is written.
 const AHEAD: usize = 2;
 
@@ -65,10 +68,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(arguments: &GenerateArguments) -> Self {
+    fn new(arguments: &GenerateArguments, threads: u64) -> Self {
         // Slow events are handed on one by one, or a hundredth of a second at a time.
         let chunk = arguments.rate.map_or(CHUNK, |rate| (rate / 100).clamp(1, CHUNK));
-        Self { count: arguments.count, chunk, threads: arguments.threads.max(1) }
+        Self { count: arguments.count, chunk, threads: threads.max(1) }
     }
 
     /// The numbers of the events of each chunk that this thread makes.
@@ -86,7 +89,8 @@ struct Maker {
 }
 
 fn to_stdout(arguments: &GenerateArguments, options: Options) -> io::Result<()> {
-    let plan = Plan::new(arguments);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let plan = Plan::new(arguments, cores.min(THREADS_MAX) as u64);
     std::thread::scope(|scope| {
         let start = |thread| {
             let (give, full) = sync_channel(AHEAD);
@@ -222,21 +226,11 @@ mod topic {
                 "topic {topic:?} does not exist at {brokers}; create it"
             )));
         }
-        let plan = Plan::new(arguments);
-        let pace = Pace::new(arguments.rate);
+        // One thread: the client library's own, which packs and sends, is the slower one.
+        let plan = Plan::new(arguments, 1);
         let started = Instant::now();
-        let faults = std::thread::scope(|scope| {
-            let start = |thread| {
-                let generator = Generator::new(options.clone());
-                let (producer, pace) = (&producer, &pace);
-                scope.spawn(move || send_all(producer, topic, (generator, plan, thread), pace))
-            };
-            let threads: Vec<_> = (0..plan.threads).map(start).collect();
-            let ended = threads.into_iter().map(|thread| thread.join());
-            ended.map(|ended| ended.expect("a thread that sends does not panic")).collect()
-        });
-        let sent: Result<Vec<()>, KafkaError> = faults;
-        sent.map_err(|fault| unavailable(format!("publish: {fault}")))?;
+        send_all(&producer, topic, (Generator::new(options), plan), &Pace::new(arguments.rate))
+            .map_err(|fault| unavailable(format!("publish: {fault}")))?;
         producer
             .flush(FLUSH)
             .map_err(|fault| unavailable(format!("deliver the last events: {fault}")))?;
@@ -255,24 +249,21 @@ mod topic {
         Ok(())
     }
 
-    /// Makes and sends the chunks of one thread.
+    /// Makes and sends all events.
     fn send_all(
         producer: &BaseProducer<Deliveries>,
         topic: &str,
-        (mut generator, plan, thread): (Generator, Plan, u64),
+        (mut generator, plan): (Generator, Plan),
         pace: &Pace,
     ) -> Result<(), KafkaError> {
         let mut progress = Progress::new("events", plan.count);
         let mut event = Vec::with_capacity(8 << 10);
-        for numbers in plan.chunks(thread) {
+        for numbers in plan.chunks(0) {
             generator.skip_to(numbers.start);
             if pace.wait(numbers.start) || numbers.start.is_multiple_of(plan.chunk * 4) {
                 producer.poll(Duration::ZERO);
             }
-            // One thread shows how far all are.
-            if thread == 0 {
-                progress.at(numbers.start);
-            }
+            progress.at(numbers.start);
             for _ in numbers {
                 event.clear();
                 generator.next_into(&mut event);
