@@ -277,7 +277,7 @@ fn by_rules(plan: &Plan) -> Lines<'static> {
             .to_vec()
     };
     Lines {
-        title: "A thousand rules cost what one costs: the detector, clean raw events, one core",
+        title: "A thousand rules cost what ten cost: the detector, clean raw events, one core",
         across: "rules in the set",
         up: "thousand events/s",
         places: counts.map(|count| count.to_string()).to_vec(),
