@@ -1,9 +1,9 @@
-//! Where do the nanoseconds go, and what do rules, hits, size, workers and partitions do to
+//! Where do the nanoseconds go, and what do rules, hits, size and workers do to
 //! throughput? Measures the detector and the stage in this process, and `ouzel run` on topics of a
 //! server in this process that replays (`support/canned.rs`), and draws what it found under
 //! docs/performance. Each drawing says on which commit, machine and load.
 //!
-//! `cargo bench --bench plots [-- --megabytes N --runs N --events N]`
+//! `cargo bench --bench plots [-- --megabytes N --runs N --events N] [--only stages|rules|hits|size|workers]`
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -41,7 +41,7 @@ use ouzel::sink::lines::{Flush, LinesOutput, LinesSink};
 use ouzel::source::lines::{LinesInput, LinesSource, Terminator};
 use sha2::{Digest, Sha256};
 use support::canned::Canned;
-use support::{Corpus, Plan, corpus, number, thread_seconds};
+use support::{Corpus, Plan, corpus, number, option, thread_seconds};
 use svg::{Bar, Bars, Lines};
 
 /// As in the product.
@@ -67,14 +67,25 @@ fn main() {
         println!("  docs/performance/{name}");
     };
     let caption = || format!("{about}, load {}", support::load());
-    let (clean, alert) = stages(&plan);
-    draw("clean.svg", clean_bars(clean, &server, (events, plan.runs)).svg(&caption()));
-    draw("alert.svg", alert.svg(&caption()));
-    draw("rules.svg", by_rules(&plan).svg(&caption()));
-    draw("hits.svg", by_hits(&plan).svg(&caption()));
-    draw("size.svg", by_size(&plan).svg(&caption()));
-    draw("workers.svg", by_workers(&server, events, plan.runs).svg(&caption()));
-    draw("partitions.svg", by_partitions(&server, events, plan.runs).svg(&caption()));
+    let only = option(&arguments, "--only");
+    let is_asked = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    if is_asked("stages") {
+        let (clean, alert) = stages(&plan);
+        draw("clean.svg", clean_bars(clean, &server, (events, plan.runs)).svg(&caption()));
+        draw("alert.svg", alert.svg(&caption()));
+    }
+    if is_asked("rules") {
+        draw("rules.svg", by_rules(&plan).svg(&caption()));
+    }
+    if is_asked("hits") {
+        draw("hits.svg", by_hits(&plan).svg(&caption()));
+    }
+    if is_asked("size") {
+        draw("size.svg", by_size(&plan).svg(&caption()));
+    }
+    if is_asked("workers") {
+        draw("workers.svg", by_workers(&server, events, plan.runs).svg(&caption()));
+    }
 }
 
 /// Commit and machine.
@@ -381,23 +392,6 @@ fn by_workers(server: &Canned, events: u64, runs: usize) -> Lines<'static> {
         lines: vec![
             ("a rule with a literal: a worker keeps two threads busy", literal),
             ("a rule without one, every event decoded: a worker is one busy thread", decoded),
-        ],
-    }
-}
-
-fn by_partitions(server: &Canned, events: u64, runs: usize) -> Lines<'static> {
-    let counts = [1_i32, 4, 16, 64];
-    let topics = counts.map(|count| growth::topic(server, Rule::Literal, count, events));
-    let rates =
-        |workers| topics.each_ref().map(|topic| rate(server, topic, workers, runs)).to_vec();
-    Lines {
-        title: "Partitions cost nothing: run, a rule with a literal",
-        across: "partitions",
-        up: "thousand events/s",
-        places: counts.map(|count| count.to_string()).to_vec(),
-        lines: vec![
-            ("one worker", rates(1)),
-            ("two workers (one where there is one partition)", rates(2)),
         ],
     }
 }
