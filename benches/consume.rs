@@ -280,14 +280,7 @@ fn drop_records(brokers: &str, topic: &str, group: &str, events: u64) {
     settings.input.topics = vec![topic.to_owned()];
     settings.input.group = group.to_owned();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let options = KafkaSourceOptions {
-        name: "drop".to_owned(),
-        config: ouzel::kafka::settings::consumer(&settings, 0),
-        cluster: settings.kafka.clone(),
-        topics: settings.input.topics.clone(),
-        start: settings.input.start,
-        guarantee: settings.delivery.guarantee,
-    };
+    let options = KafkaSourceOptions::of_worker(&settings, 0);
     let mut source = KafkaSource::open(options, clock).expect("these settings are valid");
     let mut seen = 0;
     while seen < events {

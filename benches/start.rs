@@ -169,14 +169,7 @@ fn consume_one(brokers: &str, group: &str) {
     settings.input.topics = vec!["okta".to_owned()];
     settings.input.group = group.to_owned();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let options = KafkaSourceOptions {
-        name: "bare".to_owned(),
-        config: ouzel::kafka::settings::consumer(&settings, 0),
-        cluster: settings.kafka.clone(),
-        topics: settings.input.topics.clone(),
-        start: settings.input.start,
-        guarantee: settings.delivery.guarantee,
-    };
+    let options = KafkaSourceOptions::of_worker(&settings, 0);
     let mut source = KafkaSource::open(options, clock).expect("these settings are valid");
     let mut seen = 0;
     while seen == 0 {

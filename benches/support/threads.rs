@@ -101,14 +101,7 @@ pub fn drop_records(arguments: &[String]) -> bool {
     settings.input.topics = vec![text("--topic")];
     settings.input.group = text("--group");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let options = KafkaSourceOptions {
-        name: "drop".to_owned(),
-        config: ouzel::kafka::settings::consumer(&settings, 0),
-        cluster: settings.kafka.clone(),
-        topics: settings.input.topics.clone(),
-        start: settings.input.start,
-        guarantee: settings.delivery.guarantee,
-    };
+    let options = KafkaSourceOptions::of_worker(&settings, 0);
     let mut source = KafkaSource::open(options, clock).expect("these settings are valid");
     let (mut seen, events) = (0, number(arguments, "--events", 0));
     while seen < events {

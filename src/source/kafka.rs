@@ -28,7 +28,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::{CommitMode, Partition, Rewind, Source, SourceError, SourceEvent};
 use crate::clock::Clock;
-use crate::config::settings::{ClusterSettings, Guarantee, Start};
+use crate::config::settings::{ClusterSettings, Guarantee, Settings, Start};
+use crate::kafka::settings::consumer;
 use crate::kafka::statistics::Figures;
 use crate::kafka::{CommitQueue, ConsumerCallbacks, Enlisted};
 use crate::record::{Header, Headers, Position, Record, Timestamp};
@@ -50,6 +51,21 @@ pub struct KafkaSourceOptions {
     pub start: Start,
     /// With exactly-once, offsets are committed by the sink's transactions.
     pub guarantee: Guarantee,
+}
+
+impl KafkaSourceOptions {
+    /// What the source of worker `worker`, counted from 0, is opened with.
+    #[must_use]
+    pub fn of_worker(settings: &Settings, worker: usize) -> Self {
+        Self {
+            name: format!("consumer {worker}"),
+            config: consumer(settings, worker),
+            cluster: settings.kafka.clone(),
+            topics: settings.input.topics.clone(),
+            start: settings.input.start,
+            guarantee: settings.delivery.guarantee,
+        }
+    }
 }
 
 /// A member of a consumer group.

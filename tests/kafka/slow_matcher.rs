@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use ouzel::clock::SystemClock;
 use ouzel::config::Settings;
-use ouzel::kafka::settings;
 use ouzel::source::Source;
 use ouzel::source::kafka::{KafkaSource, KafkaSourceOptions};
 
@@ -83,18 +82,10 @@ fn read(
     settings.kafka.brokers = brokers.to_owned();
     settings.input.topics = vec![topic.to_owned()];
     settings.input.group = group.to_owned();
-    let mut config = settings::consumer(&settings, 0);
+    let mut options = KafkaSourceOptions::of_worker(&settings, 0);
     if let Some(backoff) = backoff_ms {
-        config.set("fetch.queue.backoff.ms", backoff);
+        options.config.set("fetch.queue.backoff.ms", backoff);
     }
-    let options = KafkaSourceOptions {
-        name: group.to_owned(),
-        config,
-        cluster: settings.kafka.clone(),
-        topics: settings.input.topics.clone(),
-        start: settings.input.start,
-        guarantee: settings.delivery.guarantee,
-    };
     let clock = Arc::new(SystemClock::default());
     let mut source = KafkaSource::open(options, clock).map_err(|fault| fault.to_string())?;
     let (mut seen, mut first, mut longest) = (0, None, Duration::ZERO);

@@ -42,14 +42,7 @@ pub(super) fn open(
     }
     let mut opened = Vec::with_capacity(workers);
     for (worker, sink) in sinks.into_iter().enumerate() {
-        let options = KafkaSourceOptions {
-            name: format!("consumer {worker}"),
-            config: client::consumer(settings, worker),
-            cluster: settings.kafka.clone(),
-            topics: settings.input.topics.clone(),
-            start: settings.input.start,
-            guarantee: settings.delivery.guarantee,
-        };
+        let options = KafkaSourceOptions::of_worker(settings, worker);
         let source = KafkaSource::open(options, Arc::clone(&stage.clock))?;
         let options = WorkerOptions {
             bounds: setup::bounds(&settings.delivery),
