@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes all figures of docs/PERFORMANCE.md in one go, in about ten minutes once everything is built,
+# Takes all figures of docs/PERFORMANCE.md in one go,
 # and writes what was printed to target/bench/figures.txt. Wants a quiet machine: it says the load.
 #
 #   benches/figures.sh          builds, then measures
