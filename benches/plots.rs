@@ -1,9 +1,9 @@
-//! Where do the nanoseconds go, and what do rules, hits, size and workers do to
+//! Where do the nanoseconds go, and what do rules, hits, size, workers and partitions do to
 //! throughput? Measures the detector and the stage in this process, and `ouzel run` on topics of a
 //! server in this process that replays (`support/canned.rs`), and draws what it found under
 //! docs/performance. Each drawing says on which commit, machine and load.
 //!
-//! `cargo bench --bench plots [-- --megabytes N --runs N --events N] [--only stages|rules|hits|size|workers]`
+//! `cargo bench --bench plots [-- --megabytes N --runs N --events N] [--only stages|rules|hits|size|workers|partitions]`
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -41,7 +41,7 @@ use ouzel::sink::lines::{Flush, LinesOutput, LinesSink};
 use ouzel::source::lines::{LinesInput, LinesSource, Terminator};
 use sha2::{Digest, Sha256};
 use support::canned::Canned;
-use support::{Corpus, Plan, corpus, number, option, thread_seconds};
+use support::{Corpus, Plan, corpus, median, number, option, thread_seconds};
 use svg::{Bar, Bars, Lines};
 
 /// As in the product.
@@ -85,6 +85,9 @@ fn main() {
     }
     if is_asked("workers") {
         draw("workers.svg", by_workers(&server, events, plan.runs).svg(&caption()));
+    }
+    if is_asked("partitions") {
+        draw("partitions.svg", by_partitions(&server, events, plan.runs).svg(&caption()));
     }
 }
 
@@ -392,6 +395,35 @@ fn by_workers(server: &Canned, events: u64, runs: usize) -> Lines<'static> {
         lines: vec![
             ("a rule with a literal: a worker keeps two threads busy", literal),
             ("a rule without one, every event decoded: a worker is one busy thread", decoded),
+        ],
+    }
+}
+
+/// One worker and two over the same topics, in turn: what else the machine does meets all of them.
+fn by_partitions(server: &Canned, events: u64, runs: usize) -> Lines<'static> {
+    let counts = [1_i32, 2, 4, 16, 64, 256];
+    let topics = counts.map(|count| growth::topic(server, Rule::Literal, count, events));
+    let mut seconds = [1_usize, 2].map(|workers| (workers, counts.map(|_| Vec::new())));
+    for run in 0..runs {
+        for (workers, each) in &mut seconds {
+            for (topic, seconds) in topics.iter().zip(each) {
+                let group = Group { instances: 1, workers: *workers };
+                seconds.push(topic.read(server, group, run).seconds);
+            }
+        }
+    }
+    let rate = |(topic, seconds): (&Topic, Vec<f64>)| {
+        topic.events as f64 / median(seconds.into_iter()) / 1e3
+    };
+    let [one, two] = seconds.map(|(_, each)| topics.iter().zip(each).map(rate).collect());
+    Lines {
+        title: "Throughput over partitions: run, a rule with a literal",
+        across: "partitions of the topic",
+        up: "thousand events/s",
+        places: counts.map(|count| count.to_string()).to_vec(),
+        lines: vec![
+            ("one worker", one),
+            ("two workers; the stage starts one where there is one partition", two),
         ],
     }
 }

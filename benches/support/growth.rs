@@ -48,6 +48,7 @@ pub struct Topic {
     rule: String,
     /// In all partitions together.
     pub events: u64,
+    partitions: usize,
 }
 
 /// What reading a topic cost.
@@ -102,6 +103,7 @@ pub fn topic(server: &Canned, rule: Rule, partitions: i32, events: u64) -> Topic
     assert!(status.success(), "the generator ends well");
     let each = server.stretch(&name, i64::try_from(each).expect("a small number"));
     let events = u64::try_from(each * i64::from(partitions)).expect("a count");
+    let partitions = usize::try_from(partitions).expect("a small number");
     let rule = match rule {
         Rule::Literal | Rule::Clean => RULE.to_owned(),
         Rule::Decoded => {
@@ -110,7 +112,7 @@ pub fn topic(server: &Canned, rule: Rule, partitions: i32, events: u64) -> Topic
             file.display().to_string()
         }
     };
-    Topic { name, rule, events }
+    Topic { name, rule, events, partitions }
 }
 
 impl Topic {
@@ -118,7 +120,8 @@ impl Topic {
     pub fn read(&self, server: &Canned, about: Group, run: usize) -> Reading {
         let Group { instances, workers } = about;
         let group = format!("{}-{instances}-{workers}-{run}", self.name);
-        server.expect_members(&group, instances * workers);
+        // The stage starts no worker that could never have a partition.
+        server.expect_members(&group, instances * workers.min(self.partitions));
         let (children, own) = (children_seconds(), process_seconds());
         let mut started: Vec<Child> = (0..instances)
             .map(|instance| self.start(server, &group, (instance, workers)))
@@ -151,6 +154,7 @@ impl Topic {
         (instance, workers): (usize, usize),
     ) -> Child {
         let Self { name, rule, .. } = self;
+        let program = env!("CARGO_BIN_EXE_ouzel");
         let file = folder().join(format!("{group}-{instance}.toml"));
         let brokers = server.address();
         let text = format!(
@@ -159,8 +163,10 @@ impl Topic {
              dead_letters = \"dead-letters\"\n[http]\nlisten = \"off\"\n[log]\nlevel = \"warn\"\n"
         );
         fs::write(&file, text).expect("target/ can be written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ouzel"));
-        command.args(["run", "-c"]).arg(&file).spawn().expect("the stage can be started")
+        // It ends with the bench, also where that gives up.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", program, "run", "-c"]).arg(&file);
+        command.spawn().expect("the stage can be started")
     }
 }
 
