@@ -81,9 +81,10 @@ pub const SUPPRESSION_GROUPS_MAX: usize = 8192;
 /// Most bytes that open suppression groups hold for their closing updates (an alert is some 10 KB).
 pub const SUPPRESSION_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes that are read from a file or a pipe at once. Large enough that a read costs nothing beside
-/// what is read, small enough that the bytes are still in the second-level cache when judged.
-pub const LINE_BUFFER_BYTES: usize = 256 << 10;
+/// Bytes that are read from a file or a pipe at once. Reading a file and looking at each byte took
+/// 18.6 ms for 200 MB in pieces of 256 KiB, 14.7 of 1 MiB, 14.2 of 2 and 15.8 of 4 (medians of 3;
+/// 1 MiB of second-level cache).
+pub const LINE_BUFFER_BYTES: usize = 1 << 20;
 
 /// Largest file that a secret is read from, in bytes: a token with many claims has a few KiB.
 pub const SECRET_BYTES_MAX: u64 = 64 << 10;

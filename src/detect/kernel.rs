@@ -34,8 +34,6 @@ mod envelope;
 mod key;
 mod levels;
 
-use memchr::memmem::Finder;
-
 use key::Values;
 
 /// What one pass found.
@@ -85,7 +83,6 @@ enum Meaning {
 #[derive(Clone, Debug)]
 struct Needle {
     text: Box<[u8]>,
-    finder: Finder<'static>,
     meaning: Meaning,
     first: u8,
     second: u8,
@@ -156,17 +153,6 @@ impl Kernel {
         levels::scan(self, payload, look)
     }
 
-    /// Whether a needle whose pair begins in the `length` bytes from `at` on makes a candidate, or an
-    /// escape that could hide one. Called where something looked like it.
-    #[cold]
-    #[inline(never)]
-    fn finds(&self, payload: &[u8], at: usize, length: usize) -> bool {
-        let rest = payload.get(at..).unwrap_or_default();
-        let begins = || memchr::memchr_iter(b'\\', rest).take_while(|begin| *begin < length);
-        self.needles.iter().any(|needle| needle.is_met(&self.values, payload, at, length))
-            || begins().any(|begin| self.is_hiding(rest.get(begin + 1..).unwrap_or_default()))
-    }
-
     /// Whether `escape`, the text behind a backslash, could hide a byte of a literal.
     fn is_hiding(&self, escape: &[u8]) -> bool {
         let [b'u', b'0', b'0', high, low, ..] = escape else { return false };
@@ -177,8 +163,6 @@ impl Kernel {
 
     /// Whether one of the escapes whose `u` stands at a bit of `mask`, counted from `at`, could hide
     /// a byte of a literal.
-    #[cold]
-    #[inline(never)]
     fn is_any_hiding(&self, payload: &[u8], at: usize, mut mask: u64) -> bool {
         while mask != 0 {
             let escape = payload.get(at + mask.trailing_zeros() as usize..).unwrap_or_default();
@@ -218,26 +202,34 @@ impl Needle {
             distance: u32::try_from(pair.distance).ok()?,
             first_at: pair.first_at,
             text: literal.into(),
-            finder: Finder::new(literal).into_owned(),
             meaning,
         })
     }
 
-    /// Whether the text is in `payload` and means a candidate, with the first byte of its pair among
-    /// the `length` bytes from `at` on.
-    fn is_met(&self, values: &Values, payload: &[u8], at: usize, length: usize) -> bool {
-        let from = at.saturating_sub(self.first_at);
-        let to = (at + length).saturating_sub(self.first_at) + self.text.len() - 1;
-        let part = payload.get(from..to.min(payload.len())).unwrap_or_default();
-        let mut places = self.finder.find_iter(part).map(|place| from + place);
-        match self.meaning {
-            Meaning::Literal => places.next().is_some(),
-            Meaning::Key => places.any(|place| {
-                let before = place.checked_sub(1).and_then(|before| payload.get(before));
-                let behind = payload.get(place + self.text.len()..).unwrap_or_default();
-                key::may_begin(before) && key::may_hold(values, behind)
-            }),
+    /// Whether the text is in `payload` and means a candidate where its pair begins at a bit of `mask`,
+    /// counted from `at`.
+    #[inline]
+    fn is_met(&self, values: &Values, payload: &[u8], at: usize, mut mask: u64) -> bool {
+        while mask != 0 {
+            let place = (at + mask.trailing_zeros() as usize).checked_sub(self.first_at);
+            if place.is_some_and(|place| self.is_at(values, payload, place)) {
+                return true;
+            }
+            mask &= mask - 1;
         }
+        false
+    }
+
+    /// Whether the text stands at `place` and means a candidate. Of a key, the byte before it is
+    /// looked at first: each event has one of them as the end of another name.
+    fn is_at(&self, values: &Values, payload: &[u8], place: usize) -> bool {
+        let before = || place.checked_sub(1).and_then(|before| payload.get(before));
+        if self.meaning == Meaning::Key && !key::may_begin(before()) {
+            return false;
+        }
+        let text = payload.get(place..).unwrap_or_default();
+        let Some(behind) = text.strip_prefix(&*self.text) else { return false };
+        self.meaning == Meaning::Literal || key::may_hold(values, behind)
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn may_hold(values: &Values, behind: &[u8]) -> bool {
     };
     match quote(value) {
         Quote::Here(text) => {
-            let end = text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            let end = memchr::memchr2(b'"', b'\\', text);
             let Some((value, rest)) = end.and_then(|end| text.split_at_checked(end)) else {
                 return true;
             };
@@ -73,15 +73,32 @@ fn quote(text: &[u8]) -> Quote<'_> {
 #[derive(Default)]
 pub(super) struct Folding(u64);
 
+impl Folding {
+    const fn fold(&mut self, word: u64) {
+        let folded = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = folded ^ (folded >> 32);
+    }
+}
+
 impl Hasher for Folding {
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
-        let mut last = [0; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        for word in words.iter().chain([&last]) {
-            let folded = (self.0 ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            self.0 = folded ^ (folded >> 32);
+        for word in words {
+            self.fold(u64::from_le_bytes(*word));
         }
+        if !rest.is_empty() {
+            // The last eight bytes, some of them once more, or all where there are fewer.
+            let last = bytes.last_chunk().map_or_else(
+                || rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+                |last| u64::from_le_bytes(*last),
+            );
+            self.fold(last);
+        }
+    }
+
+    /// Of a value only its length.
+    fn write_usize(&mut self, length: usize) {
+        self.0 ^= length as u64;
     }
 
     fn finish(&self) -> u64 {

@@ -141,28 +141,36 @@ macro_rules! pass {
         }
         let (mut state, mut rare) = (State::new(), Rare::new());
         let mut at = 0;
-        while at + SHORTEST <= text.len() {
-            prefetch(text, at);
-            // SAFETY: from `at` on, the text has two blocks.
-            let block = unsafe { <$Block>::load(text, at) };
-            let mut any = <$Block>::none();
-            for (first, second, distance) in &pairs {
-                // SAFETY: a distance is below one block, so this one ends within the second.
-                let behind = unsafe { <$Block>::load(text, at + distance) };
-                any = <$Block>::or_pair(any, (block, *first), (behind, *second));
+        loop {
+            // No call stands in this loop: a call anywhere in it would keep what is compared with in
+            // memory instead of in registers.
+            while !rare.is_pending() && at + SHORTEST <= text.len() {
+                prefetch(text, at);
+                let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
+                let special = if $ENVELOPE { <$Block>::or_special(any, block) } else { any };
+                if <$Block>::is_any(special) {
+                    break;
+                }
+                if $ENVELOPE {
+                    envelope!($Block, state, block, 0);
+                }
+                at += BLOCK;
             }
-            if !$ENVELOPE {
-                // SAFETY: as above, for a distance of 1.
-                let behind = unsafe { <$Block>::load(text, at + 1) };
-                let (slash, u) = (<$Block>::splat(b'\\'), <$Block>::splat(b'u'));
-                any = <$Block>::or_pair(any, (block, slash), (behind, u));
+            if at + SHORTEST > text.len() {
+                break;
             }
-            let special = if $ENVELOPE { <$Block>::or_special(any, block) } else { any };
-            let is_special = <$Block>::is_any(special) || ($ENVELOPE && rare.is_pending());
-            if is_special && <$Block>::is_any(any) && kernel.finds(payload, at, BLOCK) {
-                return Found::Candidate;
+            let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
+            if <$Block>::is_any(any) {
+                // SAFETY: from `at` on, the text has two blocks.
+                let is_candidate = unsafe { <$Block>::finds::<false>(kernel, (payload, text), at) };
+                if is_candidate {
+                    return Found::Candidate;
+                }
             }
             if $ENVELOPE {
+                // A pair alone asks for no careful look, and with keys each event has one.
+                let special = <$Block>::or_special(<$Block>::none(), block);
+                let is_special = <$Block>::is_any(special) || rare.is_pending();
                 let place = (payload, at);
                 envelope!($Block, kernel, place, (state, rare), (block, 0, is_special));
             }
@@ -190,8 +198,13 @@ macro_rules! pass {
             any = <$Block>::or_pair(any, (before, slash), (behind, u));
             any = <$Block>::or_pair(any, (begin, slash), (last, u));
         }
-        if <$Block>::is_any(any) && kernel.finds(payload, end - BLOCK, SHORTEST) {
-            return Found::Candidate;
+        if <$Block>::is_any(any) {
+            // SAFETY: from `end - BLOCK` on, the text has two blocks.
+            let is_candidate =
+                unsafe { <$Block>::finds::<true>(kernel, (payload, text), end - BLOCK) };
+            if is_candidate {
+                return Found::Candidate;
+            }
         }
         if !$ENVELOPE {
             return Found::Clean;
@@ -211,19 +224,93 @@ macro_rules! pass {
     }};
 }
 
-/// The envelope of one block, whose lowest `$seen` bytes were looked at with the block before. Leaves
-/// the function that it stands in where an escape makes a candidate.
+/// Whether a pair that begins in the block at `at` belongs to a needle that makes a candidate, or an
+/// escape there could hide one; where it is the `LAST` but one, also what begins behind it. Called
+/// where something looked like it: the pass itself only knows that some pair is there. `text` is the
+/// payload, or what it is padded to.
+macro_rules! finds {
+    ($(#[$feature:meta])?) => {
+        /// # Safety
+        /// `at + SHORTEST <= text.len()`
+        #[cold]
+        #[inline(never)]
+        $(#[$feature])?
+        unsafe fn finds<const LAST: bool>(
+            kernel: &Kernel,
+            (payload, text): (&[u8], &[u8]),
+            at: usize,
+        ) -> bool {
+            // SAFETY: the caller promises two blocks.
+            let (block, last) = unsafe { (Self::load(text, at), Self::load(text, at + BLOCK)) };
+            for needle in &kernel.needles {
+                let distance = needle.distance as usize % BLOCK;
+                // SAFETY: a distance is below one block, so this one ends within the second.
+                let behind = unsafe { Self::load(text, at + distance) };
+                let pairs = block.eq(needle.first) & behind.eq(needle.second);
+                if needle.is_met(&kernel.values, payload, at, pairs) {
+                    return true;
+                }
+                if LAST {
+                    let at = at + BLOCK - distance;
+                    // SAFETY: as above.
+                    let begin = unsafe { Self::load(text, at) };
+                    let pairs = begin.eq(needle.first) & last.eq(needle.second);
+                    if needle.is_met(&kernel.values, payload, at, pairs) {
+                        return true;
+                    }
+                }
+            }
+            // SAFETY: as above, for a distance of 1.
+            let behind = unsafe { Self::load(text, at + 1) };
+            // SAFETY: as above.
+            let begin = unsafe { Self::load(text, at + BLOCK - 1) };
+            let here = block.eq(b'\\') & behind.eq(b'u');
+            let there = if LAST { begin.eq(b'\\') & last.eq(b'u') } else { 0 };
+            kernel.is_any_hiding(payload, at + 1, here)
+                || kernel.is_any_hiding(payload, at + BLOCK, there)
+        }
+    };
+}
+
+/// The block at `$at`, and whether a pair, or without the envelope an escape, begins in it. Two blocks
+/// are there from `$at` on.
+macro_rules! pairs_at {
+    ($Block:ty, $text:expr, $at:expr, $pairs:expr, $ENVELOPE:expr) => {{
+        // SAFETY: from `$at` on, the text has two blocks.
+        let block = unsafe { <$Block>::load($text, $at) };
+        let mut any = <$Block>::none();
+        for (first, second, distance) in $pairs {
+            // SAFETY: a distance is below one block, so this one ends within the second.
+            let behind = unsafe { <$Block>::load($text, $at + distance) };
+            any = <$Block>::or_pair(any, (block, *first), (behind, *second));
+        }
+        if !$ENVELOPE {
+            // SAFETY: as above, for a distance of 1.
+            let behind = unsafe { <$Block>::load($text, $at + 1) };
+            let (slash, u) = (<$Block>::splat(b'\\'), <$Block>::splat(b'u'));
+            any = <$Block>::or_pair(any, (block, slash), (behind, u));
+        }
+        (block, any)
+    }};
+}
+
+/// The envelope of one block, whose lowest `$seen` bytes were looked at with the block before. One
+/// that is special leaves the function that it stands in where an escape makes a candidate.
 macro_rules! envelope {
     ($Block:ty, $kernel:expr, $place:expr, ($state:expr, $rare:expr), ($block:expr, $seen:expr, $is_special:expr)) => {{
-        let inside = if $is_special {
+        if $is_special {
             let carried = (&mut $rare, $state.inside);
             let Some(inside) = $block.carefully($kernel, $place, $seen, carried) else {
                 return Found::Candidate;
             };
-            inside
+            let (opened, closed) = $block.brackets();
+            $state.block(inside, opened >> $seen, closed >> $seen);
         } else {
-            <$Block>::prefix_xor($block.eq(b'"') >> $seen) ^ $state.inside
-        };
+            envelope!($Block, $state, $block, $seen);
+        }
+    }};
+    ($Block:ty, $state:expr, $block:expr, $seen:expr) => {{
+        let inside = <$Block>::prefix_xor($block.eq(b'"') >> $seen) ^ $state.inside;
         let (opened, closed) = $block.brackets();
         $state.block(inside, opened >> $seen, closed >> $seen);
     }};
@@ -270,6 +357,7 @@ impl Portable {
         (lower.eq(b'{'), lower.eq(b'}'))
     }
     carefully!();
+    finds!();
     fn below_space(self) -> u64 {
         self.mask(|found| found < b' ')
     }

@@ -82,6 +82,7 @@ impl Neon {
         (lower.eq(b'{'), lower.eq(b'}'))
     }
     carefully!(#[target_feature(enable = "neon")]);
+    finds!(#[target_feature(enable = "neon")]);
     #[inline]
     #[target_feature(enable = "neon")]
     fn below_space(self) -> u64 {

@@ -77,6 +77,7 @@ impl Avx512 {
         (lower.eq(b'{'), lower.eq(b'}'))
     }
     carefully!(#[target_feature(enable = "avx512f,avx512bw")]);
+    finds!(#[target_feature(enable = "avx512f,avx512bw")]);
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn below_space(self) -> u64 {
@@ -177,6 +178,7 @@ impl Avx2 {
         (lower.eq(b'{'), lower.eq(b'}'))
     }
     carefully!(#[target_feature(enable = "avx2")]);
+    finds!(#[target_feature(enable = "avx2")]);
     #[inline]
     #[target_feature(enable = "avx2")]
     fn below_space(self) -> u64 {
@@ -276,6 +278,7 @@ impl Sse2 {
         (lower.eq(b'{'), lower.eq(b'}'))
     }
     carefully!(#[target_feature(enable = "sse2")]);
+    finds!(#[target_feature(enable = "sse2")]);
     #[inline]
     #[target_feature(enable = "sse2")]
     fn below_space(self) -> u64 {
