@@ -142,19 +142,27 @@ macro_rules! pass {
         let (mut state, mut rare) = (State::new(), Rare::new());
         let mut at = 0;
         loop {
-            // No call stands in this loop: a call anywhere in it would keep what is compared with in
-            // memory instead of in registers.
-            while !rare.is_pending() && at + SHORTEST <= text.len() {
-                prefetch(text, at);
-                let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
-                let special = if $ENVELOPE { <$Block>::or_special(any, block) } else { any };
-                if <$Block>::is_any(special) {
-                    break;
+            // Two blocks a step. No call stands in this loop: a call anywhere in it would keep what
+            // is compared with in memory instead of in registers.
+            if !rare.is_pending() {
+                while at + BLOCK + SHORTEST <= text.len() {
+                    prefetch(text, at);
+                    let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
+                    let (next, more) = pairs_at!($Block, text, at + BLOCK, &pairs, $ENVELOPE);
+                    let mut special = <$Block>::or(any, more);
+                    if $ENVELOPE {
+                        special = <$Block>::or_special(special, block);
+                        special = <$Block>::or_special(special, next);
+                    }
+                    if <$Block>::is_any(special) {
+                        break;
+                    }
+                    if $ENVELOPE {
+                        envelope!($Block, state, block, 0);
+                        envelope!($Block, state, next, 0);
+                    }
+                    at += 2 * BLOCK;
                 }
-                if $ENVELOPE {
-                    envelope!($Block, state, block, 0);
-                }
-                at += BLOCK;
             }
             if at + SHORTEST > text.len() {
                 break;
@@ -338,6 +346,9 @@ impl Portable {
     fn or_pair(any: u8, (block, first): (Self, u8), (behind, second): (Self, u8)) -> u8 {
         let both = block.0.iter().zip(&behind.0);
         both.fold(any, |any, (one, other)| any | u8::from(*one == first && *other == second))
+    }
+    const fn or(one: u8, other: u8) -> u8 {
+        one | other
     }
     const fn is_any(any: u8) -> bool {
         any != 0

@@ -47,6 +47,11 @@ impl Neon {
     }
     #[inline]
     #[target_feature(enable = "neon")]
+    fn or(one: uint8x16_t, other: uint8x16_t) -> uint8x16_t {
+        vorrq_u8(one, other)
+    }
+    #[inline]
+    #[target_feature(enable = "neon")]
     fn is_any(any: uint8x16_t) -> bool {
         vmaxvq_u8(any) != 0
     }

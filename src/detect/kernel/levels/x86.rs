@@ -21,7 +21,7 @@ fn prefetch(text: &[u8], at: usize) {
 #[inline]
 #[target_feature(enable = "pclmulqdq")]
 fn prefix_xor(mask: u64) -> u64 {
-    let mask = _mm_set_epi64x(0, mask.cast_signed());
+    let mask = _mm_cvtsi64_si128(mask.cast_signed());
     _mm_cvtsi128_si64(_mm_clmulepi64_si128::<0>(mask, _mm_set1_epi8(-1))).cast_unsigned()
 }
 
@@ -52,6 +52,10 @@ impl Avx512 {
     fn or_pair(any: u64, (block, first): (Self, Self), (behind, second): (Self, Self)) -> u64 {
         let begins = _mm512_cmpeq_epi8_mask(block.0, first.0);
         any | _mm512_mask_cmpeq_epi8_mask(begins, behind.0, second.0)
+    }
+    #[inline(always)]
+    const fn or(one: u64, other: u64) -> u64 {
+        one | other
     }
     #[inline(always)]
     const fn is_any(any: u64) -> bool {
@@ -142,6 +146,11 @@ impl Avx2 {
         let high = _mm256_cmpeq_epi8(block.1, first);
         let high = _mm256_and_si256(high, _mm256_cmpeq_epi8(behind.1, second));
         _mm256_or_si256(any, _mm256_or_si256(low, high))
+    }
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn or(one: __m256i, other: __m256i) -> __m256i {
+        _mm256_or_si256(one, other)
     }
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -242,6 +251,11 @@ impl Sse2 {
             let begins = _mm_cmpeq_epi8(*block, first);
             _mm_or_si128(any, _mm_and_si128(begins, _mm_cmpeq_epi8(*behind, second)))
         })
+    }
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn or(one: __m128i, other: __m128i) -> __m128i {
+        _mm_or_si128(one, other)
     }
     #[inline]
     #[target_feature(enable = "sse2")]
