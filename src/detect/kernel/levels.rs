@@ -144,7 +144,7 @@ macro_rules! pass {
         loop {
             // Two blocks a step. No call stands in this loop: a call anywhere in it would keep what
             // is compared with in memory instead of in registers.
-            if !rare.is_pending() {
+            if <$Block>::TWO_A_STEP && !rare.is_pending() {
                 while at + BLOCK + SHORTEST <= text.len() {
                     prefetch(text, at);
                     let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
@@ -329,6 +329,9 @@ macro_rules! envelope {
 struct Portable([u8; BLOCK]);
 
 impl Portable {
+    /// Whether the pass looks at two blocks in a step: no, a block is many registers.
+    const TWO_A_STEP: bool = false;
+
     /// Always found: this level loads with the bounds checked, and pads where nothing is.
     ///
     /// # Safety

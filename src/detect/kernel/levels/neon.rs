@@ -11,6 +11,8 @@ use super::{BLOCK, Found, Kernel, Masks, Rare, SHORTEST, State, carefully, padde
 struct Neon([uint8x16_t; 4]);
 
 impl Neon {
+    const TWO_A_STEP: bool = true;
+
     /// # Safety
     /// `at + BLOCK <= text.len()`
     #[inline]

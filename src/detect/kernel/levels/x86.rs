@@ -29,6 +29,8 @@ fn prefix_xor(mask: u64) -> u64 {
 struct Avx512(__m512i);
 
 impl Avx512 {
+    const TWO_A_STEP: bool = true;
+
     /// # Safety
     /// `at + BLOCK <= text.len()`
     #[inline]
@@ -111,6 +113,8 @@ pub(super) fn avx512<const N: usize, const ENVELOPE: bool>(
 struct Avx2(__m256i, __m256i);
 
 impl Avx2 {
+    const TWO_A_STEP: bool = true;
+
     /// # Safety
     /// `at + BLOCK <= text.len()`
     #[inline]
@@ -217,6 +221,8 @@ pub(super) fn avx2<const N: usize, const ENVELOPE: bool>(kernel: &Kernel, payloa
 struct Sse2([__m128i; 4]);
 
 impl Sse2 {
+    const TWO_A_STEP: bool = false;
+
     /// # Safety
     /// `at + BLOCK <= text.len()`
     #[inline]
