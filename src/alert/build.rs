@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::encode::{self, Extent};
 use super::facts::Facts;
 use super::headers;
-use super::json::{self, Json};
+use super::json::Json;
 use super::mapping::Mappings;
 use super::reason::Reason;
 use super::rule_part::RulePart;
@@ -252,15 +252,8 @@ impl AlertEncoder {
     pub(super) fn execution(&self, record: &Record<'_>) -> uuid::fmt::Hyphenated {
         let position = record.position;
         let (rules, topic) = (self.rules.sha256(), position.topic);
-        let mut name = Vec::with_capacity(rules.len() + topic.len() + 48);
-        for text in [rules, topic] {
-            name.extend_from_slice(text.as_bytes());
-            name.push(0);
-        }
-        json::write_integer(&mut name, position.partition.into());
-        name.push(0);
-        json::write_integer(&mut name, position.offset);
-        uuid::Uuid::new_v5(&EXECUTIONS, &name).hyphenated()
+        let name = format!("{rules}\0{topic}\0{}\0{}", position.partition, position.offset);
+        uuid::Uuid::new_v5(&EXECUTIONS, name.as_bytes()).hyphenated()
     }
 
     pub(super) fn options(&self) -> &EncoderOptions {

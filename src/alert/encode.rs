@@ -14,6 +14,7 @@ use super::AlertId;
 use super::build::{AlertEncoder, AlertInput, Resolved};
 use super::facts::Truth;
 use super::json::Json;
+use super::origin::Origin;
 use super::rule_part::RulePart;
 use crate::disposition::{ClosedGroup, Term};
 use crate::event::{Event, Member, Value};
@@ -45,7 +46,8 @@ pub(super) fn alert(
 ) -> Vec<u8> {
     let payload = input.record.payload.unwrap_or_default();
     let mut json = Json::with_capacity(resolved.part.whole.len() + 2 * payload.len() + 2048);
-    let writer = Writer { encoder, id, input, resolved, extent };
+    let origin = Origin::of(input.event);
+    let writer = Writer { encoder, id, input, resolved, extent, origin };
     json.open_object();
     json.time_member("@timestamp", input.judged);
     writer.event_fields(&mut json);
@@ -92,6 +94,7 @@ struct Writer<'a> {
     input: &'a AlertInput<'a>,
     resolved: &'a Resolved<'a>,
     extent: Extent,
+    origin: Origin<'a>,
 }
 
 impl Writer<'_> {
@@ -123,8 +126,7 @@ impl Writer<'_> {
         let event = self.input.event;
         if self.is_whole() {
             for member in event.fields.iter().filter(|member| !OWN_ROOTS.contains(&member.name)) {
-                json.any_key(member.name);
-                json.value(member.value);
+                json.further_member(member, self.origin);
             }
         }
         json.key("event");
@@ -139,8 +141,7 @@ impl Writer<'_> {
     fn event_object(&self, json: &mut Json) {
         with_event_members(self.input.event, |members| {
             for member in members.iter().filter(|m| !matches!(m.name, "kind" | "original")) {
-                json.any_key(member.name);
-                json.value(member.value);
+                json.further_member(member, self.origin);
             }
             if !self.encoder.options().include_original {
                 return;

@@ -4,92 +4,95 @@
 //! alert. It never writes a raw control character or one that hides (see [`super::escape`]), so
 //! its output is safe to print. It relies on its caller for balanced objects and arrays.
 
-use std::io::Write as _;
-
-use super::escape::{write_between, write_escaped, write_text};
-use crate::event::Value;
+use super::escape::{write_escaped, write_text};
+use super::origin::Origin;
+use super::sheet::Sheet;
+use crate::event::{Member, Value};
 use crate::record::Timestamp;
 
 /// The writer. Separators are written as they become due.
 #[derive(Debug, Default)]
 pub(super) struct Json {
-    out: Vec<u8>,
+    sheet: Sheet,
     /// The first time that was written, and where: an alert says several times when it was judged.
     first_time: Option<(Timestamp, usize)>,
 }
 
 impl Json {
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes), first_time: None }
+        Self { sheet: Sheet::with_room(bytes), first_time: None }
     }
 
     /// Goes on with what was written before.
-    pub(super) fn from_bytes(out: Vec<u8>) -> Self {
-        Self { out, first_time: None }
+    pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { sheet: Sheet::from_bytes(bytes), first_time: None }
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.out
+        self.sheet.into_bytes()
     }
 
     /// A comma, unless a value has just been opened or named. A text ends with a quote, so the
     /// last byte says which.
+    #[inline]
     fn separate(&mut self) {
-        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':')) {
-            self.out.push(b',');
+        if !matches!(self.sheet.last(), None | Some(b'{' | b'[' | b':')) {
+            self.sheet.push(b',');
         }
     }
 
     pub(super) fn open_object(&mut self) {
         self.separate();
-        self.out.push(b'{');
+        self.sheet.push(b'{');
     }
 
     pub(super) fn close_object(&mut self) {
-        self.out.push(b'}');
+        self.sheet.push(b'}');
     }
 
     pub(super) fn open_array(&mut self) {
         self.separate();
-        self.out.push(b'[');
+        self.sheet.push(b'[');
     }
 
     pub(super) fn close_array(&mut self) {
-        self.out.push(b']');
+        self.sheet.push(b']');
     }
 
     /// The name of the member whose value comes next: one of our own, in which nothing needs an
     /// escape.
+    #[inline]
     pub(super) fn key(&mut self, name: &'static str) {
         self.separate();
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        self.sheet.push(b'"');
+        self.sheet.put(name.as_bytes());
+        self.sheet.put(b"\":");
     }
 
     /// The name of the member whose value comes next, whatever is in it.
     pub(super) fn any_key(&mut self, name: &str) {
         self.separate();
-        write_between(&mut self.out, b"\"", name, b"\":");
+        write_text(&mut self.sheet, name);
+        self.sheet.push(b':');
     }
 
     /// The name of the member whose value comes next, in two pieces.
     pub(super) fn key_of(&mut self, prefix: &str, name: &str) {
         self.separate();
-        self.out.push(b'"');
-        write_escaped(&mut self.out, prefix);
-        write_escaped(&mut self.out, name);
-        self.out.extend_from_slice(b"\":");
+        self.sheet.push(b'"');
+        write_escaped(&mut self.sheet, prefix);
+        write_escaped(&mut self.sheet, name);
+        self.sheet.put(b"\":");
     }
 
     pub(super) fn text(&mut self, text: &str) {
         self.separate();
-        write_text(&mut self.out, text);
+        write_text(&mut self.sheet, text);
     }
 
     pub(super) fn integer(&mut self, number: i64) {
         self.separate();
-        write_integer(&mut self.out, number);
+        write_integer(&mut self.sheet, number);
     }
 
     /// The literal `true`.
@@ -100,20 +103,18 @@ impl Json {
     /// A literal of JSON.
     fn literal(&mut self, literal: &[u8]) {
         self.separate();
-        self.out.extend_from_slice(literal);
+        self.sheet.put(literal);
     }
 
     pub(super) fn time(&mut self, time: Timestamp) {
         self.separate();
-        let start = self.out.len();
+        let start = self.sheet.len();
         if let Some((first, at)) = self.first_time
             && first == time
         {
-            return self.out.extend_from_within(at..at + TIME_BYTES);
+            return self.sheet.put_again(at..at + TIME_BYTES);
         }
-        self.out.push(b'"');
-        write_time(&mut self.out, time);
-        self.out.push(b'"');
+        self.sheet.put(&quoted_time(time));
         self.first_time.get_or_insert((time, start));
     }
 
@@ -121,47 +122,51 @@ impl Json {
     pub(super) fn members(&mut self, prepared: &[u8]) {
         if !prepared.is_empty() {
             self.separate();
-            self.out.extend_from_slice(prepared);
+            self.sheet.put(prepared);
         }
     }
 
     pub(super) fn value(&mut self, value: Value<'_>) {
         self.separate();
-        self.value_here(value);
+        self.value_here(value, Origin::default());
     }
 
-    /// The same, where no comma is due. An event has hundreds of names and values, so objects and
+    /// A member that is not the first of its object, of an event with that `origin`.
+    pub(super) fn further_member(&mut self, member: &Member<'_>, origin: Origin<'_>) {
+        origin.write_name(&mut self.sheet, b',', member.name);
+        self.value_here(member.value, origin);
+    }
+
+    /// A value where no comma is due. An event has hundreds of names and values, so objects and
     /// arrays know which member is their first and look at nothing that was written.
-    fn value_here(&mut self, value: Value<'_>) {
+    fn value_here(&mut self, value: Value<'_>, origin: Origin<'_>) {
         match value {
-            Value::Null => self.out.extend_from_slice(b"null"),
-            Value::Bool(true) => self.out.extend_from_slice(b"true"),
-            Value::Bool(false) => self.out.extend_from_slice(b"false"),
-            Value::Int(number) => write_integer(&mut self.out, number),
-            Value::Uint(number) => write_number(&mut self.out, number),
+            Value::Null => self.sheet.put(b"null"),
+            Value::Bool(true) => self.sheet.put(b"true"),
+            Value::Bool(false) => self.sheet.put(b"false"),
+            Value::Int(number) => write_integer(&mut self.sheet, number),
+            Value::Uint(number) => write_number(&mut self.sheet, number),
             Value::Float(number) => self.float_here(number),
-            Value::Text(text) => write_text(&mut self.out, text),
+            Value::Text(text) => origin.write_text(&mut self.sheet, text),
             Value::Array(items) => {
-                self.out.push(b'[');
+                self.sheet.push(b'[');
                 for (index, item) in items.iter().enumerate() {
                     if index > 0 {
-                        self.out.push(b',');
+                        self.sheet.push(b',');
                     }
-                    self.value_here(*item);
+                    self.value_here(*item, origin);
                 }
-                self.out.push(b']');
+                self.sheet.push(b']');
             }
+            Value::Object([]) => self.sheet.put(b"{}"),
             Value::Object(members) => {
-                self.out.push(b'{');
-                for (index, member) in members.iter().enumerate() {
-                    if index == 0 {
-                        write_between(&mut self.out, b"\"", member.name, b"\":");
-                    } else {
-                        write_between(&mut self.out, b",\"", member.name, b"\":");
-                    }
-                    self.value_here(member.value);
+                let mut before = b'{';
+                for member in members {
+                    origin.write_name(&mut self.sheet, before, member.name);
+                    self.value_here(member.value, origin);
+                    before = b',';
                 }
-                self.out.push(b'}');
+                self.sheet.push(b'}');
             }
         }
     }
@@ -175,7 +180,7 @@ impl Json {
             Tree::Bool(false) => self.literal(b"false"),
             Tree::Number(number) => {
                 self.separate();
-                write_display(&mut self.out, number);
+                self.sheet.put(number.to_string().as_bytes());
             }
             Tree::String(text) => self.text(text),
             Tree::Array(items) => {
@@ -197,8 +202,8 @@ impl Json {
     /// A number that is no integer; what is no JSON number (infinity) becomes null.
     fn float_here(&mut self, number: f64) {
         match serde_json::Number::from_f64(number) {
-            Some(number) => write_display(&mut self.out, number),
-            None => self.out.extend_from_slice(b"null"),
+            Some(number) => self.sheet.put(number.to_string().as_bytes()),
+            None => self.sheet.put(b"null"),
         }
     }
 
@@ -233,23 +238,19 @@ impl Json {
 }
 
 /// Writes `number` in decimal.
-pub(super) fn write_integer(out: &mut Vec<u8>, number: i64) {
+fn write_integer(sheet: &mut Sheet, number: i64) {
     if number < 0 {
-        out.push(b'-');
+        sheet.push(b'-');
     }
-    write_number(out, number.unsigned_abs());
+    write_number(sheet, number.unsigned_abs());
 }
 
-fn write_number(out: &mut Vec<u8>, number: u64) {
+fn write_number(sheet: &mut Sheet, number: u64) {
     let mut digits = [0; 20];
     let length = number.checked_ilog10().map_or(1, |digits| digits as usize + 1);
     let used = digits.get_mut(..length).unwrap_or_default();
     write_digits(used, number);
-    out.extend_from_slice(used);
-}
-
-fn write_display(out: &mut Vec<u8>, what: impl std::fmt::Display) {
-    write!(out, "{what}").expect("writing into memory cannot fail");
+    sheet.put(used);
 }
 
 /// The length of a time with its quotes.
@@ -259,21 +260,21 @@ const TIME_BYTES: usize = 26;
 const FIRST_MS: i64 = -62_167_219_200_000;
 const LAST_MS: i64 = 253_402_300_799_999;
 
-/// The time as RFC 3339 in UTC with milliseconds. Times outside the years 0 to 9999, which only a
-/// broken producer sends, become the nearest one inside.
-fn write_time(out: &mut Vec<u8>, time: Timestamp) {
+/// The time as RFC 3339 in UTC with milliseconds, with its quotes. Times outside the years 0 to
+/// 9999, which only a broken producer sends, become the nearest one inside.
+fn quoted_time(time: Timestamp) -> [u8; TIME_BYTES] {
     let millis = time.as_millis().clamp(FIRST_MS, LAST_MS);
     let (days, of_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
     let (year, month, day) = civil(days);
     let (seconds, millis) = (of_day / 1000, of_day % 1000);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let mut text = *b"0000-00-00T00:00:00.000Z";
-    let places = [0..4, 5..7, 8..10, 11..13, 14..16, 17..19, 20..23];
+    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+    let places = [1..5, 6..8, 9..11, 12..14, 15..17, 18..20, 21..24];
     for (place, number) in places.into_iter().zip([year, month, day, hour, minute, second, millis])
     {
         write_digits(text.get_mut(place).unwrap_or_default(), number.unsigned_abs());
     }
-    out.extend_from_slice(&text);
+    text
 }
 
 /// Fills `digits` with the last digits of `number`.
@@ -302,7 +303,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::Member;
 
     #[test]
     fn separators_stand_between_values_only() {
@@ -340,9 +340,8 @@ mod tests {
     }
 
     fn time(millis: i64) -> String {
-        let mut out = Vec::new();
-        write_time(&mut out, Timestamp::from_millis(millis));
-        String::from_utf8(out).expect("digits")
+        let text = quoted_time(Timestamp::from_millis(millis));
+        serde_json::from_slice(&text).expect("a text")
     }
 
     #[test]

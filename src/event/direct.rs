@@ -5,15 +5,16 @@
 //! half, more than one value, anything broken. So simd-json decides what is JSON and what is not,
 //! and an ordinary event is read without it.
 //!
-//! Texts without an escape are pieces of the text that is read; nothing is copied but members, from
-//! the stack on which they wait for their object's end to where they stay.
+//! Texts without an escape are pieces of the text that is read, and names that are usual stand in
+//! [`super::names`]; nothing is copied but members, from the stack on which they wait for their
+//! object's end to where they stay.
 
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 use wide::u8x16;
 
-use super::Arena;
 use super::tree::{self, Dots};
 use super::value::{Member, Value};
+use super::{Arena, names};
 
 /// Room for members and elements of objects and arrays that are not at their end yet: those of an
 /// ordinary event fit.
@@ -172,17 +173,24 @@ impl<'s> Reader<'s> {
     #[inline]
     fn name(&mut self) -> Option<(&'s str, Dots)> {
         let start = self.at;
-        if let Some(lane) = lane_at(self.text.as_bytes(), start) {
+        if let Some(bytes) = bytes_at(self.text.as_bytes(), start) {
+            let lane = u8x16::new(*bytes);
             let length = special_in(lane).trailing_zeros();
             let end = start + length as usize;
             if length < 16 && self.text.as_bytes().get(end) == Some(&b'"') {
                 self.at = end + 1;
+                if let Some(name) = names::known(bytes, length) {
+                    return Some((name, Dots::None));
+                }
                 let has_dots = dots_in(lane) & ((1 << length) - 1) != 0;
                 let dots = if has_dots { Dots::Some } else { Dots::None };
                 return Some((self.text.get(start..end)?, dots));
             }
         }
         let name = self.string()?;
+        if let Some(name) = names::known_at_length(name) {
+            return Some((name, Dots::None));
+        }
         Some((name, if tree::has_dot(name) { Dots::Some } else { Dots::None }))
     }
 
@@ -294,8 +302,12 @@ fn special(bytes: &[u8], from: usize) -> usize {
 
 #[inline]
 fn lane_at(bytes: &[u8], at: usize) -> Option<u8x16> {
-    let lane = bytes.get(at..)?.first_chunk()?;
-    Some(u8x16::new(*lane))
+    bytes_at(bytes, at).map(|lane| u8x16::new(*lane))
+}
+
+#[inline]
+fn bytes_at(bytes: &[u8], at: usize) -> Option<&[u8; 16]> {
+    bytes.get(at..)?.first_chunk()
 }
 
 /// One bit for each dot.

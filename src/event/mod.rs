@@ -17,6 +17,7 @@ pub mod value;
 pub mod shape;
 pub mod field;
 pub mod types;
+pub(crate) mod names;
 pub mod decode;
 mod scan;
 mod direct;

@@ -21,6 +21,7 @@ mod template;
 use bumpalo::collections::Vec as ArenaVec;
 
 use super::decode::Reader;
+use super::names::own;
 use super::tree;
 use super::value::{Member, Value, member};
 use crate::record::Timestamp;
@@ -31,18 +32,18 @@ use template::{EVENT, Field, Part, Source};
 /// constants of the index, which nobody adds in a stream.
 pub(super) const CONSTANTS: &[Member<'static>] = &[
     Member {
-        name: "event",
+        name: own("event"),
         value: Value::Object(&[
-            Member { name: "dataset", value: Value::Text("okta.system") },
-            Member { name: "module", value: Value::Text("okta") },
+            Member { name: own("dataset"), value: Value::Text("okta.system") },
+            Member { name: own("module"), value: Value::Text("okta") },
         ]),
     },
     Member {
-        name: "data_stream",
+        name: own("data_stream"),
         value: Value::Object(&[
-            Member { name: "type", value: Value::Text("logs") },
-            Member { name: "dataset", value: Value::Text("okta.system") },
-            Member { name: "namespace", value: Value::Text("default") },
+            Member { name: own("type"), value: Value::Text("logs") },
+            Member { name: own("dataset"), value: Value::Text("okta.system") },
+            Member { name: own("namespace"), value: Value::Text("default") },
         ]),
     },
 ];

@@ -6,6 +6,7 @@
 use bumpalo::collections::{CollectIn, Vec as ArenaVec};
 
 use super::super::decode::Reader;
+use super::super::names::own;
 use super::super::value::{Member, Value, at, member};
 use super::super::{Arena, tree};
 use super::below;
@@ -25,7 +26,7 @@ pub(super) fn debug_data<'s>(
     let flattened: ArenaVec<'s, Member<'s>> = flattened.collect_in(arena);
     let flattened: &'s [Member<'s>] = flattened.into_bump_slice();
     let mut members = ArenaVec::with_capacity_in(DEBUG_NAMES.len() + 5, arena);
-    members.push(Member { name: "flattened", value: Value::Object(flattened) });
+    members.push(Member { name: const { own("flattened") }, value: Value::Object(flattened) });
     members.extend(
         DEBUG_NAMES
             .iter()
@@ -37,10 +38,13 @@ pub(super) fn debug_data<'s>(
     };
     let behaviors = at(flattened, &["behaviors"]);
     let picked = [
-        ("risk_behaviors", behaviors.and_then(|found| positive(arena, found.members()))),
-        ("risk_level", risk("level")),
-        ("risk_reasons", risk("reasons").map(|reasons| listed(arena, reasons))),
-        ("suspicious_activity", suspicious_activity(arena, raw)),
+        (
+            const { own("risk_behaviors") },
+            behaviors.and_then(|found| positive(arena, found.members())),
+        ),
+        (const { own("risk_level") }, risk("level")),
+        (const { own("risk_reasons") }, risk("reasons").map(|reasons| listed(arena, reasons))),
+        (const { own("suspicious_activity") }, suspicious_activity(arena, raw)),
     ];
     members.extend(
         picked.into_iter().filter_map(|(name, value)| Some(Member { name, value: value? })),

@@ -3,6 +3,8 @@
 //! Field names are facts of ECS, of Okta's System Log API and of the field lists of Elastic's Okta
 //! integration; docs/RULES.md lists where the mapping differs from that integration on purpose.
 
+use super::super::names::own;
+
 /// One field of the tree that is made.
 pub(super) struct Field {
     pub(super) name: &'static str,
@@ -77,19 +79,19 @@ pub(super) enum Fact {
 }
 
 const fn copy(name: &'static str, part: Part, from: &'static str) -> Field {
-    Field { name, source: Source::Copy(part, from) }
+    Field { name: own(name), source: Source::Copy(part, own(from)) }
 }
 
 const fn fact(name: &'static str, fact: Fact) -> Field {
-    Field { name, source: Source::Fact(fact) }
+    Field { name: own(name), source: Source::Fact(fact) }
 }
 
 const fn object(name: &'static str, fields: &'static [Field]) -> Field {
-    Field { name, source: Source::Object(fields) }
+    Field { name: own(name), source: Source::Object(fields) }
 }
 
 const fn constant(name: &'static str, text: &'static str) -> Field {
-    Field { name, source: Source::Constant(text) }
+    Field { name: own(name), source: Source::Constant(text) }
 }
 
 /// The version of ECS that the fields are named after.
@@ -247,9 +249,9 @@ const OKTA: &[Field] = &[
 
 /// Members of a target that have another name in ECS; the others keep theirs.
 pub(super) const TARGET_NAMES: &[(&str, &str)] = &[
-    ("alternateId", "alternate_id"),
-    ("displayName", "display_name"),
-    ("detailEntry", "detail_entry"),
+    (own("alternateId"), own("alternate_id")),
+    (own("displayName"), own("display_name")),
+    (own("detailEntry"), own("detail_entry")),
 ];
 
 /// Members of a target's details that are also in its `detailEntry`.
@@ -257,29 +259,31 @@ pub(super) const METHOD_NAMES: &[&str] = &["methodTypeUsed", "methodUsedVerified
 
 /// Members of `authenticationContext` in `snake_case`, so that their names need not be made.
 pub(super) const SNAKE_NAMES: &[(&str, &str)] = &[
-    ("authenticationProvider", "authentication_provider"),
-    ("authenticationStep", "authentication_step"),
-    ("credentialProvider", "credential_provider"),
-    ("credentialType", "credential_type"),
-    ("externalSessionId", "external_session_id"),
-    ("rootSessionId", "root_session_id"),
+    (own("authenticationProvider"), own("authentication_provider")),
+    (own("authenticationStep"), own("authentication_step")),
+    (own("credentialProvider"), own("credential_provider")),
+    (own("credentialType"), own("credential_type")),
+    (own("externalSessionId"), own("external_session_id")),
+    (own("rootSessionId"), own("root_session_id")),
 ];
 
 /// As [`TARGET_NAMES`], for one address of the request's chain and for its place.
-pub(super) const ADDRESS_NAMES: &[(&str, &str)] =
-    &[("geographicalContext", "geographical_context"), ("postalCode", "postal_code")];
+pub(super) const ADDRESS_NAMES: &[(&str, &str)] = &[
+    (own("geographicalContext"), own("geographical_context")),
+    (own("postalCode"), own("postal_code")),
+];
 
 /// What is picked from `debugContext.debugData` under a name of its own.
 pub(super) const DEBUG_NAMES: &[(&str, &str)] = &[
-    ("clientSecret", "client_secret"),
-    ("deviceFingerprint", "device_fingerprint"),
-    ("dtHash", "dt_hash"),
-    ("factor", "factor"),
-    ("grantedScopes", "granted_scopes"),
-    ("grantType", "grant_type"),
-    ("requestId", "request_id"),
-    ("requestUri", "request_uri"),
-    ("requestedScopes", "requested_scopes"),
-    ("threatSuspected", "threat_suspected"),
-    ("url", "url"),
+    (own("clientSecret"), own("client_secret")),
+    (own("deviceFingerprint"), own("device_fingerprint")),
+    (own("dtHash"), own("dt_hash")),
+    (own("factor"), own("factor")),
+    (own("grantedScopes"), own("granted_scopes")),
+    (own("grantType"), own("grant_type")),
+    (own("requestId"), own("request_id")),
+    (own("requestUri"), own("request_uri")),
+    (own("requestedScopes"), own("requested_scopes")),
+    (own("threatSuspected"), own("threat_suspected")),
+    (own("url"), own("url")),
 ];
