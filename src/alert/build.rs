@@ -13,9 +13,10 @@ use super::facts::Facts;
 use super::headers;
 use super::json::Json;
 use super::mapping::Mappings;
+use super::notice::{self, NoticeInput};
 use super::reason::Reason;
 use super::rule_part::RulePart;
-use super::{AlertId, Encoded, notice};
+use super::{AlertId, Encoded};
 use crate::detect::Program;
 use crate::disposition::{ClosedGroup, Decision, Disposition, Draft, Hex, Notice, time};
 use crate::event::{Event, FieldPath, FieldTypes, Value};
@@ -82,6 +83,8 @@ pub struct AlertEncoder {
 struct Prepared {
     part: RulePart,
     mappings: Mappings,
+    /// What judged, as members of `ouzel`.
+    judge: Vec<u8>,
     /// Says which clauses held.
     program: Program,
 }
@@ -90,6 +93,7 @@ struct Prepared {
 pub(super) struct Resolved<'a> {
     pub(super) rule: &'a Rule,
     pub(super) part: &'a RulePart,
+    pub(super) judge: &'a [u8],
     pub(super) program: &'a Program,
     pub(super) name: &'a str,
     pub(super) severity: Severity,
@@ -108,6 +112,7 @@ impl AlertEncoder {
         let prepare = |rule: &Rule| Prepared {
             part: RulePart::new(rule),
             mappings: Mappings::new(rule),
+            judge: judge(rule, &rules, &options),
             program: Program::compile(&rule.query, types),
         };
         let prepared = rules.rules().iter().map(prepare).collect();
@@ -174,7 +179,8 @@ impl AlertEncoder {
     #[must_use]
     pub fn encode_notice(&self, notice: &Notice, judged: Timestamp) -> Encoded {
         let rule = self.rule(notice.rule);
-        notice::encode(self, rule, &self.prepared(notice.rule).part, notice, judged)
+        let Prepared { part, judge, .. } = self.prepared(notice.rule);
+        notice::encode(&self.options, &NoticeInput { rule, part, judge, notice, judged })
     }
 
     fn encode_to(&self, id: AlertId, input: &AlertInput<'_>, extent: Extent) -> Encoded {
@@ -203,12 +209,13 @@ impl AlertEncoder {
 
     fn resolve<'a>(&'a self, input: &AlertInput<'a>) -> Resolved<'a> {
         let rule = self.rule(input.rule);
-        let Prepared { part, mappings, program } = self.prepared(input.rule);
+        let Prepared { part, mappings, judge, program } = self.prepared(input.rule);
         let event_time = time::event_time(rule, input.event, input.record);
         let is_over_limit = input.decision.disposition == Disposition::OverLimit;
         Resolved {
             rule,
             part,
+            judge,
             program,
             name: mappings.name(rule, input.event),
             severity: mappings.severity(rule, input.event),
@@ -233,19 +240,6 @@ impl AlertEncoder {
 
     fn prepared(&self, index: RuleIndex) -> &Prepared {
         self.prepared.get(index.0 as usize).expect("there is one for each rule of the set")
-    }
-
-    /// `rule_set` and `build`: what judged.
-    pub(super) fn write_judge(&self, json: &mut Json) {
-        json.key("rule_set");
-        json.open_object();
-        json.text_member("sha256", self.rules.sha256());
-        json.close_object();
-        json.key("build");
-        json.open_object();
-        json.text_member("version", &self.options.build_version);
-        json.text_member("commit", &self.options.build_commit);
-        json.close_object();
     }
 
     /// The id of the execution: one per rule set and record.
@@ -275,6 +269,25 @@ impl AlertEncoder {
     pub(super) fn reason(&self) -> &Reason {
         &self.reason
     }
+}
+
+/// `rule`, `rule_set` and `build`: what judged.
+fn judge(rule: &Rule, rules: &RuleSet, options: &EncoderOptions) -> Vec<u8> {
+    let mut json = Json::default();
+    json.key("rule");
+    json.open_object();
+    json.text_member("sha256", &rule.sha256);
+    json.close_object();
+    json.key("rule_set");
+    json.open_object();
+    json.text_member("sha256", rules.sha256());
+    json.close_object();
+    json.key("build");
+    json.open_object();
+    json.text_member("version", &options.build_version);
+    json.text_member("commit", &options.build_commit);
+    json.close_object();
+    json.into_bytes()
 }
 
 /// SHA-256 over the parts with a NUL between them.

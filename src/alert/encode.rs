@@ -17,7 +17,7 @@ use super::json::Json;
 use super::origin::Origin;
 use super::rule_part::RulePart;
 use crate::disposition::{ClosedGroup, Term};
-use crate::event::{Event, Member, Value};
+use crate::event::{Arena, Event, Member, Value};
 use crate::limits::REDUCED_TEXT_BYTES_MAX;
 use crate::record::{Record, Timestamp};
 
@@ -104,13 +104,10 @@ impl Writer<'_> {
 
     /// What only revision 0 says, so that an upsert never undoes an analyst's work.
     fn first_revision(&self, json: &mut Json) {
-        json.text_member("kibana.alert.status", "active");
-        json.text_member("kibana.alert.workflow_status", "open");
-        for name in ["workflow_tags", "workflow_assignee_ids"] {
-            json.key_of("kibana.alert.", name);
-            json.open_array();
-            json.close_array();
-        }
+        json.members(
+            b"\"kibana.alert.status\":\"active\",\"kibana.alert.workflow_status\":\"open\",\
+              \"kibana.alert.workflow_tags\":[],\"kibana.alert.workflow_assignee_ids\":[]",
+        );
         json.time_member("kibana.alert.last_detected", self.input.judged);
     }
 
@@ -217,7 +214,7 @@ impl Writer<'_> {
         let event = self.input.event;
         with_event_members(event, |members| {
             for member in members.iter().filter(|member| member.name != "original") {
-                flat(json, "kibana.alert.original_event.", member);
+                self.flat(json, "kibana.alert.original_event.", member);
             }
         });
         let stream = event.fields.iter().find(|member| member.name == "data_stream");
@@ -227,7 +224,21 @@ impl Writer<'_> {
                 .filter(|member| matches!(member.name, "type" | "dataset" | "namespace"))
             {
                 json.key_of("kibana.alert.original_data_stream.", member.name);
-                json.value(member.value);
+                json.value_of(member.value, self.origin);
+            }
+        }
+    }
+
+    /// A member under flat keys: objects are opened, everything else stands as it is.
+    fn flat(&self, json: &mut Json, prefix: &str, member: &Member<'_>) {
+        match member.value {
+            Value::Object(members) => {
+                let prefix = format!("{prefix}{}.", member.name);
+                members.iter().for_each(|member| self.flat(json, &prefix, member));
+            }
+            other => {
+                json.key_of(prefix, member.name);
+                json.value_of(other, self.origin);
             }
         }
     }
@@ -247,11 +258,7 @@ impl Writer<'_> {
         json.open_object();
         self.source(json);
         payload(json, self.input.record);
-        json.key("rule");
-        json.open_object();
-        json.text_member("sha256", &self.resolved.rule.sha256);
-        json.close_object();
-        self.encoder.write_judge(json);
+        json.members(self.resolved.judge);
         if self.is_whole() {
             self.matched(json);
         }
@@ -297,15 +304,16 @@ impl Writer<'_> {
     fn matched(&self, json: &mut Json) {
         json.key("match");
         json.open_array();
-        for clause in self.resolved.program.matched(self.input.event, self.input.judged) {
+        let arena = Arena::new();
+        for held in self.resolved.program.held(self.input.event, self.input.judged, &arena) {
             json.open_object();
-            json.text_member("clause", &clause.clause);
-            if let Some(field) = &clause.field {
+            json.text_member("clause", held.clause);
+            if let Some(field) = held.field {
                 json.text_member("field", field);
             }
-            if let Some(value) = &clause.value {
+            if let Some(value) = held.value {
                 json.key("value");
-                json.tree(value);
+                json.value_of(value, self.origin);
             }
             json.close_object();
         }
@@ -355,20 +363,6 @@ pub(super) fn text_or_base64(json: &mut Json, name: &'static str, bytes: &[u8]) 
         Err(_) => {
             json.key_of(name, "_base64");
             json.text(&BASE64.encode(bytes));
-        }
-    }
-}
-
-/// A member under flat keys: objects are opened, everything else stands as it is.
-fn flat(json: &mut Json, prefix: &str, member: &Member<'_>) {
-    match member.value {
-        Value::Object(members) => {
-            let prefix = format!("{prefix}{}.", member.name);
-            members.iter().for_each(|member| flat(json, &prefix, member));
-        }
-        other => {
-            json.key_of(prefix, member.name);
-            json.value(other);
         }
     }
 }

@@ -131,6 +131,12 @@ impl Json {
         self.value_here(value, Origin::default());
     }
 
+    /// The same, of an event with that `origin`.
+    pub(super) fn value_of(&mut self, value: Value<'_>, origin: Origin<'_>) {
+        self.separate();
+        self.value_here(value, origin);
+    }
+
     /// A member that is not the first of its object, of an event with that `origin`.
     pub(super) fn further_member(&mut self, member: &Member<'_>, origin: Origin<'_>) {
         origin.write_name(&mut self.sheet, b',', member.name);

@@ -3,7 +3,7 @@
 //! One per rule and window, and its id depends on nothing else: whoever reads the topic can tell
 //! that two notices are the same.
 
-use super::build::{AlertEncoder, hash_parts};
+use super::build::{EncoderOptions, hash_parts};
 use super::headers;
 use super::json::Json;
 use super::rule_part::RulePart;
@@ -12,15 +12,20 @@ use crate::disposition::Notice;
 use crate::record::Timestamp;
 use crate::rule::Rule;
 
+/// All that a notice is made of.
+pub(super) struct NoticeInput<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) part: &'a RulePart,
+    /// What judged, as members of `ouzel`.
+    pub(super) judge: &'a [u8],
+    pub(super) notice: &'a Notice,
+    pub(super) judged: Timestamp,
+}
+
 /// The notice as it goes to the alert topic.
-pub(super) fn encode(
-    encoder: &AlertEncoder,
-    rule: &Rule,
-    part: &RulePart,
-    notice: &Notice,
-    judged: Timestamp,
-) -> Encoded {
-    let id = id(&encoder.options().cluster, rule, notice);
+pub(super) fn encode(options: &EncoderOptions, input: &NoticeInput<'_>) -> Encoded {
+    let NoticeInput { rule, part, judge, notice, judged } = *input;
+    let id = id(&options.cluster, rule, notice);
     let mut json = Json::with_capacity(part.whole.len() + 1024);
     json.open_object();
     json.time_member("@timestamp", judged);
@@ -36,11 +41,7 @@ pub(super) fn encode(
     json.time_member("window_end", notice.window_end);
     json.integer_member("limit", notice.limit.into());
     json.close_object();
-    json.key("rule");
-    json.open_object();
-    json.text_member("sha256", &rule.sha256);
-    json.close_object();
-    encoder.write_judge(&mut json);
+    json.members(judge);
     json.close_object();
     json.close_object();
     let mut headers = headers::common(id, part, rule.severity, "0");

@@ -11,7 +11,7 @@ use super::compile::{Clause, Program, StepKind, joined};
 use super::evaluate::Scope;
 use super::matcher::Moment;
 use super::near;
-use crate::event::{Arena, Event, FieldTypes};
+use crate::event::{Arena, Event, FieldTypes, Value};
 use crate::kql::{self, Expr, Node, Pattern, Query};
 use crate::record::Timestamp;
 use crate::text::escaped;
@@ -45,87 +45,137 @@ pub fn matched(
     Program::compile(query, types).matched(event, now)
 }
 
+/// As [`MatchedClause`], borrowed from the program and the event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeldClause<'a> {
+    /// The clause, as KQL text.
+    pub clause: &'a str,
+    /// The field, where the clause names one.
+    pub field: Option<&'a str>,
+    /// The value found, where there was one.
+    pub value: Option<Value<'a>>,
+}
+
+impl From<HeldClause<'_>> for MatchedClause {
+    fn from(held: HeldClause<'_>) -> Self {
+        Self {
+            clause: held.clause.to_owned(),
+            field: held.field.map(str::to_owned),
+            value: held.value.map(Into::into),
+        }
+    }
+}
+
 impl Program {
     /// As [`matched`], for a query that is compiled already.
     #[must_use]
     pub fn matched(&self, event: &Event<'_>, now: Timestamp) -> Vec<MatchedClause> {
-        let arena = Arena::new();
-        let moment = Moment { now, arena: &arena };
+        self.held(event, now, &Arena::new()).into_iter().map(Into::into).collect()
+    }
+
+    /// The same, without copies; names that the query does not spell out are put into `arena`.
+    #[must_use]
+    pub fn held<'a>(
+        &'a self,
+        event: &Event<'a>,
+        now: Timestamp,
+        arena: &'a Arena,
+    ) -> Vec<HeldClause<'a>> {
         let scope = Scope { members: event.fields, prefix: "" };
         let mut clauses = Vec::new();
-        if self.step(0, scope, moment) {
-            self.collect(0, scope, moment, &mut clauses);
-        }
+        self.collect(0, scope, Moment { now, arena }, &mut clauses);
         clauses
     }
 
-    /// Adds the clauses below the step at `at`, which holds.
-    fn collect(
-        &self,
+    /// Adds the clauses that held of the step at `at`: none where it does not hold itself, which
+    /// is what comes back.
+    fn collect<'a>(
+        &'a self,
         at: usize,
-        scope: Scope<'_, '_>,
-        moment: Moment<'_>,
-        clauses: &mut Vec<MatchedClause>,
-    ) {
-        let Some(step) = self.steps.get(at) else { return };
-        let plain = |field, value| MatchedClause { clause: step.text.to_string(), field, value };
+        scope: Scope<'_, 'a>,
+        moment: Moment<'a>,
+        clauses: &mut Vec<HeldClause<'a>>,
+    ) -> bool {
+        let Some(step) = self.steps.get(at) else { return false };
+        let mut add = |field, value| {
+            clauses.push(HeldClause { clause: &step.text, field, value });
+            true
+        };
         match step.kind {
-            StepKind::All => clauses.push(plain(None, None)),
-            StepKind::And | StepKind::Or => {
-                for operand in self.operands(at) {
-                    if self.step(operand, scope, moment) {
-                        self.collect(operand, scope, moment, clauses);
-                    }
+            StepKind::All => add(None, None),
+            StepKind::And => {
+                let before = clauses.len();
+                let holds = self.operands(at).all(|one| self.collect(one, scope, moment, clauses));
+                if !holds {
+                    clauses.truncate(before);
                 }
+                holds
             }
+            StepKind::Or => self
+                .operands(at)
+                .fold(false, |holds, one| self.collect(one, scope, moment, clauses) || holds),
+            StepKind::Not if self.step(at + 1, scope, moment) => false,
             StepKind::Not => {
                 let (field, value) = self.denied(at + 1, scope, moment);
-                clauses.push(plain(field, value));
+                add(field, value)
             }
             StepKind::Nested(path) => {
-                let Some(path) = self.nested.get(path) else { return };
-                let _ = path.elements(scope, moment.arena, &mut |element| {
-                    if !self.step(at + 1, element, moment) {
-                        return ControlFlow::Continue(());
-                    }
-                    self.collect(at + 1, element, moment, clauses);
-                    ControlFlow::Break(())
-                });
+                self.nested.get(path).is_some_and(|path| {
+                    let found = path.elements(scope, moment.arena, &mut |element| match self
+                        .collect(at + 1, element, moment, clauses)
+                    {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    });
+                    found.is_break()
+                })
             }
             StepKind::Clause(clause) => {
-                let Some(clause) = self.clauses.get(clause) else { return };
-                let found = clause.leaves(scope, moment.arena, &mut |leaf| {
-                    if leaf.matcher.holds(leaf.value, moment) {
-                        ControlFlow::Break((leaf.name.to_owned(), leaf.value.into()))
-                    } else {
-                        ControlFlow::Continue(())
-                    }
-                });
-                if let ControlFlow::Break((field, value)) = found {
-                    clauses.push(plain(Some(field), Some(value)));
-                }
+                let found = self.clauses.get(clause).and_then(|one| one.found(scope, moment));
+                found.is_some_and(|(field, value)| add(Some(field), Some(value)))
             }
         }
     }
 
     /// The field of a clause that does not hold, and the value that it has instead.
-    fn denied(
-        &self,
+    fn denied<'a>(
+        &'a self,
         at: usize,
-        scope: Scope<'_, '_>,
-        moment: Moment<'_>,
-    ) -> (Option<String>, Option<serde_json::Value>) {
+        scope: Scope<'_, 'a>,
+        moment: Moment<'a>,
+    ) -> (Option<&'a str>, Option<Value<'a>>) {
         let Some(StepKind::Clause(clause)) = self.steps.get(at).map(|step| step.kind) else {
             return (None, None);
         };
         let Some(clause @ Clause::Path { name, .. }) = self.clauses.get(clause) else {
             return (None, None);
         };
-        let value = clause.leaves(scope, moment.arena, &mut |leaf| match leaf.value.into() {
-            serde_json::Value::Null => ControlFlow::Continue(()),
+        let value = clause.leaves(scope, moment.arena, &mut |leaf| match leaf.value {
+            Value::Null => ControlFlow::Continue(()),
             value => ControlFlow::Break(value),
         });
-        (Some(name.name().to_owned()), value.break_value())
+        (Some(name.name()), value.break_value())
+    }
+}
+
+impl Clause {
+    /// The first value that the clause holds for, and the field that has it.
+    fn found<'a>(
+        &'a self,
+        scope: Scope<'_, 'a>,
+        moment: Moment<'a>,
+    ) -> Option<(&'a str, Value<'a>)> {
+        let found = self.leaves(scope, moment.arena, &mut |leaf| {
+            if !leaf.matcher.holds(leaf.value, moment) {
+                return ControlFlow::Continue(());
+            }
+            let name = match self {
+                Self::Path { name, .. } => name.name(),
+                Self::Fields { .. } => moment.arena.alloc_str(leaf.name),
+            };
+            ControlFlow::Break((name, leaf.value))
+        });
+        found.break_value()
     }
 }
 

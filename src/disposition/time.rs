@@ -5,7 +5,7 @@
 //! stamp, because that is when the event came into the stream. Lines of a file have no time stamp:
 //! an old event in an old file is late.
 
-use crate::event::{Event, FieldPath, time_of};
+use crate::event::{Event, time_of};
 use crate::record::{Record, Timestamp};
 use crate::rule::Rule;
 
@@ -44,7 +44,7 @@ pub fn is_late(rule: &Rule, event_time: Timestamp, judged: Timestamp) -> bool {
 
 fn overridden(rule: &Rule, event: &Event<'_>, record: &Record<'_>) -> Option<Timestamp> {
     let field = rule.timestamp_override.as_deref()?;
-    let found = event.first(&FieldPath::new(field)).and_then(time_of);
+    let found = event.first_named(field).and_then(time_of);
     match found {
         None if field == INGESTED => record.timestamp,
         found => found,

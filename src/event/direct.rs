@@ -12,9 +12,10 @@
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 use wide::u8x16;
 
+use super::Arena;
+use super::names::{self, Known, Met};
 use super::tree::{self, Dots};
 use super::value::{Member, Value};
-use super::{Arena, names};
 
 /// Room for members and elements of objects and arrays that are not at their end yet: those of an
 /// ordinary event fit.
@@ -43,6 +44,23 @@ pub(super) fn read<'s>(arena: &'s Arena, text: &'s str) -> Option<Value<'s>> {
     }?;
     reader.skip_blank();
     reader.peek().is_none().then_some(value)
+}
+
+/// A member's name: one of the usual ones, which have no dots, or another.
+enum Name<'s> {
+    Known(Known),
+    Other(&'s str, Dots),
+}
+
+/// What is known of the names of an object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Names {
+    /// None has dots, and each stands once.
+    Plain,
+    /// None has dots; one may stand twice.
+    Unsure,
+    /// One has dots.
+    Dotted,
 }
 
 struct Reader<'s> {
@@ -113,7 +131,8 @@ impl<'s> Reader<'s> {
     /// The object whose bracket has been read.
     fn object(&mut self, depth: usize) -> Option<Value<'s>> {
         let below = tree::depth_below(depth, "").ok()?;
-        let (start, mut dots) = (self.members.len(), Dots::None);
+        let start = self.members.len();
+        let (mut names, mut met, mut others) = (Names::Plain, Met::default(), 0_usize);
         let mut first = self.next_said()?;
         if first == b'}' {
             return Some(Value::Object(&[]));
@@ -122,12 +141,22 @@ impl<'s> Reader<'s> {
             if first != b'"' {
                 return None;
             }
-            let (name, dotted) = self.name()?;
-            let below = if dotted == Dots::Some {
-                dots = Dots::Some;
-                tree::depth_below(depth, name).ok()?
-            } else {
-                below
+            let mut below = below;
+            let name = match self.name()? {
+                Name::Known(known) => {
+                    if !met.add(known) {
+                        names = names.max(Names::Unsure);
+                    }
+                    known.name
+                }
+                Name::Other(name, dots) => {
+                    others += 1;
+                    if dots == Dots::Some {
+                        names = Names::Dotted;
+                        below = tree::depth_below(depth, name).ok()?;
+                    }
+                    name
+                }
             };
             if self.next_said()? != b':' {
                 return None;
@@ -143,7 +172,13 @@ impl<'s> Reader<'s> {
         }
         let members = self.arena.alloc_slice_copy(self.members.get(start..)?);
         self.members.truncate(start);
-        Some(tree::object_with(self.arena, members, dots))
+        // Who is not known is none of those that are, so one of them alone stands once as well.
+        let names = if others > 1 { names.max(Names::Unsure) } else { names };
+        Some(match names {
+            Names::Plain => Value::Object(members),
+            Names::Unsure => tree::object_with(self.arena, members, Dots::None),
+            Names::Dotted => tree::object_with(self.arena, members, Dots::Some),
+        })
     }
 
     /// The array whose bracket has been read.
@@ -171,7 +206,7 @@ impl<'s> Reader<'s> {
     /// The name whose opening quote has been read, and whether there are dots in it: for a short
     /// one, both are seen at once.
     #[inline]
-    fn name(&mut self) -> Option<(&'s str, Dots)> {
+    fn name(&mut self) -> Option<Name<'s>> {
         let start = self.at;
         if let Some(bytes) = bytes_at(self.text.as_bytes(), start) {
             let lane = u8x16::new(*bytes);
@@ -179,19 +214,20 @@ impl<'s> Reader<'s> {
             let end = start + length as usize;
             if length < 16 && self.text.as_bytes().get(end) == Some(&b'"') {
                 self.at = end + 1;
-                if let Some(name) = names::known(bytes, length) {
-                    return Some((name, Dots::None));
+                if let Some(known) = names::known(bytes, length) {
+                    return Some(Name::Known(known));
                 }
                 let has_dots = dots_in(lane) & ((1 << length) - 1) != 0;
                 let dots = if has_dots { Dots::Some } else { Dots::None };
-                return Some((self.text.get(start..end)?, dots));
+                return Some(Name::Other(self.text.get(start..end)?, dots));
             }
         }
         let name = self.string()?;
-        if let Some(name) = names::known_at_length(name) {
-            return Some((name, Dots::None));
+        if let Some(known) = names::known_at_length(name) {
+            return Some(Name::Known(known));
         }
-        Some((name, if tree::has_dot(name) { Dots::Some } else { Dots::None }))
+        let dots = if tree::has_dot(name) { Dots::Some } else { Dots::None };
+        Some(Name::Other(name, dots))
     }
 
     /// The text whose opening quote has been read.

@@ -1,21 +1,27 @@
 //! Field names: `a.b.c` parsed once, and the walk to the values that a name names.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::{Member, Value};
+use super::{Member, Value, names};
 
 /// A dotted field name, split at its dots.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FieldPath {
     name: Box<str>,
-    segments: Box<[Box<str>]>,
+    /// Usual ones as they stand in [`super::names`].
+    segments: Box<[Cow<'static, str>]>,
 }
 
 impl FieldPath {
     /// The path that `name` spells.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), segments: name.split('.').map(Into::into).collect() }
+        let segment = |segment: &str| match names::known_at_length(segment) {
+            Some(known) => Cow::Borrowed(known.name),
+            None => Cow::Owned(segment.to_owned()),
+        };
+        Self { name: name.into(), segments: name.split('.').map(segment).collect() }
     }
 
     /// The dotted name.
@@ -26,7 +32,7 @@ impl FieldPath {
 
     /// The parts between the dots.
     #[must_use]
-    pub fn segments(&self) -> &[Box<str>] {
+    pub fn segments(&self) -> &[Cow<'static, str>] {
         &self.segments
     }
 }
@@ -34,7 +40,7 @@ impl FieldPath {
 /// Visits every value below `members` that `segments` names (see [`super::Event::visit`]).
 pub fn visit_members<'s, B>(
     members: &'s [Member<'s>],
-    segments: &[Box<str>],
+    segments: &[Cow<'static, str>],
     visit: &mut impl FnMut(Value<'s>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let Some((head, rest)) = segments.split_first() else {
@@ -48,7 +54,7 @@ pub fn visit_members<'s, B>(
 
 fn visit_value<'s, B>(
     value: Value<'s>,
-    rest: &[Box<str>],
+    rest: &[Cow<'static, str>],
     visit: &mut impl FnMut(Value<'s>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     if rest.is_empty() {
@@ -164,6 +170,6 @@ mod tests {
     fn a_path_is_split_at_its_dots() {
         let path = FieldPath::new("a.b.c");
         assert_eq!(path.name(), "a.b.c");
-        assert_eq!(path.segments(), ["a".into(), "b".into(), "c".into()]);
+        assert_eq!(path.segments(), ["a", "b", "c"]);
     }
 }

@@ -207,10 +207,33 @@ pub(super) const fn own(name: &'static str) -> &'static str {
     name
 }
 
+/// A name in its cell, and which it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) name: &'static str,
+    number: usize,
+}
+
+/// Names that were met.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Met([u64; COUNT.div_ceil(64)]);
+
+impl Met {
+    /// Adds one; whether it was new.
+    #[inline]
+    pub(super) fn add(&mut self, known: Known) -> bool {
+        let bit = 1 << (known.number % 64);
+        let Some(met) = self.0.get_mut(known.number / 64) else { return false };
+        let is_new = *met & bit == 0;
+        *met |= bit;
+        is_new
+    }
+}
+
 /// The name in its cell, where `text` begins with one of those of `length` bytes, fewer than 16,
 /// and a quote behind it.
 #[inline]
-pub(super) fn known(text: &[u8; 16], length: u32) -> Option<&'static str> {
+pub(super) fn known(text: &[u8; 16], length: u32) -> Option<Known> {
     let [a, b, c, d, e, f, g, h, ..] = *text;
     let lane = u8x16::new(*text);
     // The quote is compared as well, so that no longer name is taken for this one.
@@ -223,7 +246,7 @@ pub(super) fn known(text: &[u8; 16], length: u32) -> Option<&'static str> {
 }
 
 /// The same for a name of any length.
-pub(super) fn known_at_length(name: &str) -> Option<&'static str> {
+pub(super) fn known_at_length(name: &str) -> Option<Known> {
     let is_it = |cell: &Cell| {
         let own = cell.get(BEFORE.len()..).and_then(|own| own.strip_prefix(name.as_bytes()));
         own.is_some_and(|behind| behind.first() == Some(&b'"'))
@@ -247,12 +270,12 @@ pub(crate) fn cell(name: &str) -> Option<&'static Cell> {
 
 /// The name with that head and length which `is_it`.
 #[inline]
-fn look_up(head: u64, length: usize, is_it: impl Fn(&Cell) -> bool) -> Option<&'static str> {
+fn look_up(head: u64, length: usize, is_it: impl Fn(&Cell) -> bool) -> Option<Known> {
     let mut at = slot(head, length);
     loop {
         let number = usize::from(*TABLE.get(at)?).checked_sub(1)?;
         if CELLS.get(number).is_some_and(&is_it) {
-            return NAMES.get(number).copied();
+            return NAMES.get(number).map(|name| Known { name, number });
         }
         at = (at + 1) % TABLE.len();
     }
@@ -357,9 +380,10 @@ mod tests {
             let mut text = [b'x'; 16];
             text[..name.len()].copy_from_slice(name.as_bytes());
             text[name.len()] = b'"';
-            assert_eq!(known(&text, name.len() as u32).map(str::as_ptr), found.map(str::as_ptr));
+            let short = known(&text, name.len() as u32).map(|known| known.number);
+            assert_eq!(short, found.map(|known| known.number));
         }
-        found
+        found.map(|known| known.name)
     }
 
     #[test]
@@ -371,6 +395,16 @@ mod tests {
             let cell = str::from_utf8(cell(found).expect("a name in its cell")).expect("ASCII");
             assert_eq!(cell.trim_end(), format!(",\"{name}\":"));
             assert!(!name.contains('.'));
+        }
+    }
+
+    #[test]
+    fn a_name_is_new_once() {
+        let mut met = Met::default();
+        for is_new in [true, false] {
+            for name in LIST {
+                assert_eq!(met.add(known_at_length(name).expect("a name of the list")), is_new);
+            }
         }
     }
 

@@ -17,6 +17,13 @@ fn check(event_type: &str, categories: &str, types: &str) {
 }
 
 #[test]
+fn families_are_in_the_order_of_their_first_letters() {
+    assert!(FAMILIES.is_sorted_by_key(|family| family.prefix.as_bytes().first()));
+    assert!(FAMILIES.iter().all(|family| !family.prefix.is_empty()));
+    assert_eq!(class_of(""), None);
+}
+
+#[test]
 fn factors_are_authentication() {
     check("user.mfa.factor.activate", "authentication", "info start");
     check("user.mfa.factor.deactivate", "authentication", "end info");
