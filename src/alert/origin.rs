@@ -35,7 +35,7 @@ impl<'a> Origin<'a> {
     /// Writes a text of the event with a quote on either side.
     #[inline]
     pub(super) fn write_text(self, sheet: &mut Sheet, text: &str) {
-        let Some(quoted) = self.from_quote(text) else { return write_other(sheet, text) };
+        let Some(quoted) = self.quoted(text) else { return write_other(sheet, text) };
         let length = text.len() + 2;
         match quoted.first_chunk() {
             Some(block) if length <= BLOCK => sheet.put_front(block, length, b'"'),
@@ -61,7 +61,7 @@ impl<'a> Origin<'a> {
 
     /// What is quoted in the event's JSON text by being `text`, from the quote on.
     #[inline]
-    fn from_quote(self, text: &str) -> Option<&'a [u8]> {
+    fn quoted(self, text: &str) -> Option<&'a [u8]> {
         let place = text.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr());
         let quoted = self.text.get(place.wrapping_sub(1)..)?;
         let is_whole = quoted.first() == Some(&b'"') && quoted.get(text.len() + 1) == Some(&b'"');

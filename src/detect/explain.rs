@@ -111,9 +111,11 @@ impl Program {
                 }
                 holds
             }
-            StepKind::Or => self
-                .operands(at)
-                .fold(false, |holds, one| self.collect(one, scope, moment, clauses) || holds),
+            // All of them are asked: each one that holds is a reason.
+            StepKind::Or => {
+                let each = self.operands(at).map(|one| self.collect(one, scope, moment, clauses));
+                each.filter(|holds| *holds).count() > 0
+            }
             StepKind::Not if self.step(at + 1, scope, moment) => false,
             StepKind::Not => {
                 let (field, value) = self.denied(at + 1, scope, moment);

@@ -67,6 +67,22 @@ fn visit_value<'s, B>(
     }
 }
 
+/// The first leaf that `name` names, as [`visit_members`] finds it, but split on the way.
+pub(super) fn first_named<'s>(members: &'s [Member<'s>], name: &str) -> Option<Value<'s>> {
+    let (head, rest) = name.split_once('.').map_or((name, None), |(head, rest)| (head, Some(rest)));
+    let mut found = members.iter().filter(|member| member.is_named(head));
+    found.find_map(|member| first_below(member.value, rest))
+}
+
+fn first_below<'s>(value: Value<'s>, rest: Option<&str>) -> Option<Value<'s>> {
+    match (value, rest) {
+        (_, None) => value.first_leaf(),
+        (Value::Object(members), Some(rest)) => first_named(members, rest),
+        (Value::Array(items), _) => items.iter().find_map(|item| first_below(*item, rest)),
+        _ => None,
+    }
+}
+
 /// Fields, with all below them, that decoding fills with something that is no run of characters of
 /// the payload's: constants, labels, classes, and times in another spelling.
 const DERIVED: [&str; 10] = [
@@ -163,6 +179,30 @@ mod tests {
             "event.types",
         ] {
             check(name, false);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_split_on_the_way_finds_the_same() {
+        const TEXT: Value<'_> = Value::Text("t");
+        const INNER: &[Member<'_>] =
+            &[Member { name: "b", value: Value::Null }, Member { name: "c", value: TEXT }];
+        const ITEMS: &[Value<'_>] =
+            &[Value::Null, Value::Int(1), Value::Object(&[]), Value::Object(INNER)];
+        let fields = &[
+            Member { name: "a", value: Value::Object(INNER) },
+            Member { name: "d", value: Value::Array(ITEMS) },
+            Member { name: "e", value: Value::Array(&[Value::Array(ITEMS)]) },
+            Member { name: "event", value: Value::Object(&[Member { name: "id", value: TEXT }]) },
+        ];
+        for name in ["a", "a.b", "a.c", "a.c.d", "d", "d.c", "e", "e.c", "event.id", "x", "a.", ""]
+        {
+            let mut leaf = None;
+            let _ = visit_members(fields, FieldPath::new(name).segments(), &mut |value| {
+                leaf = value.first_leaf();
+                if leaf.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            assert_eq!(first_named(fields, name), leaf, "{name}");
         }
     }
 

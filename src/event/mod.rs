@@ -90,7 +90,7 @@ impl<'s> Event<'s> {
     /// As [`Event::first`], for a name that is split on the way.
     #[must_use]
     pub fn first_named(&self, name: &str) -> Option<Value<'s>> {
-        first_named(self.fields, name)
+        field::first_named(self.fields, name)
     }
 
     /// The first text that `path` names.
@@ -100,21 +100,6 @@ impl<'s> Event<'s> {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
-    }
-}
-
-fn first_named<'s>(members: &'s [Member<'s>], name: &str) -> Option<Value<'s>> {
-    let (head, rest) = name.split_once('.').map_or((name, None), |(head, rest)| (head, Some(rest)));
-    let mut found = members.iter().filter(|member| member.is_named(head));
-    found.find_map(|member| first_below(member.value, rest))
-}
-
-fn first_below<'s>(value: Value<'s>, rest: Option<&str>) -> Option<Value<'s>> {
-    match (value, rest) {
-        (_, None) => value.first_leaf(),
-        (Value::Object(members), Some(rest)) => first_named(members, rest),
-        (Value::Array(items), _) => items.iter().find_map(|item| first_below(*item, rest)),
-        _ => None,
     }
 }
 

@@ -389,7 +389,8 @@ mod tests {
     #[test]
     fn each_name_is_found_and_stands_in_its_cell() {
         for name in LIST {
-            let found = found(&name.to_owned()).expect("a name of the list");
+            let elsewhere = String::from(name);
+            let found = found(&elsewhere).expect("a name of the list");
             assert_eq!(found, name);
             assert!(ptr::eq(found, own(name)));
             let cell = str::from_utf8(cell(found).expect("a name in its cell")).expect("ASCII");
@@ -414,7 +415,8 @@ mod tests {
             let inside = own(name);
             assert_eq!(cell(&inside[1..]), None);
             assert_eq!(cell(&inside[..inside.len() - 1]), None);
-            assert_eq!(cell(&name.to_owned()), None);
+            let elsewhere = String::from(name);
+            assert_eq!(cell(&elsewhere), None);
             for other in [format!("{name}x"), name[1..].to_owned(), name.to_uppercase()] {
                 assert_eq!(found(&other).is_some(), LIST.contains(&other.as_str()), "{other}");
             }
