@@ -1,10 +1,11 @@
 //! Is the load generator fast enough to load the stage? `ouzel generate` against `ouzel pipe` as
 //! shipped on the same events.
 //!
-//! Events a second and events a CPU-second: to nowhere, which is what making them costs; through the
-//! pipe of a shell, where the system copies them twice; and to a topic of a server that takes records
-//! and throws them away (`support/canned.rs`), where the client library's compression and framing
-//! come on top. To standard output, as many threads as there are cores make events.
+//! Events a second and events a CPU-second: to nowhere, which is what making them costs, with one
+//! thread and with one for each core; through the pipe of a shell, where the system copies them
+//! twice; and to a topic of a server that takes records and throws them away (`support/canned.rs`),
+//! where the client library's compression and framing come on top. To nowhere and to a pipe ten
+//! times as many events are made as are judged: a start is not what is measured.
 //!
 //! `cargo bench --bench generate [-- --megabytes N --runs N]`
 
@@ -28,38 +29,47 @@ fn main() {
     println!("{} events, {} runs, in turn, medians; load {}", corpus.events, plan.runs, load());
     let server = Canned::start();
     server.create("okta", Keeping::Counted);
-    let generate = || {
-        let mut command = ouzel(&["generate", "-q", "--count"]);
-        command.arg(corpus.events.to_string());
-        command
-    };
-    let through_pipe = || {
-        let mut command = Command::new("sh");
-        let generate = generate();
-        command.args(["-c", "\"$@\" | cat > /dev/null", "sh"]).arg(generate.get_program());
-        command.args(generate.get_args());
-        command
-    };
-    let to_topic = || {
-        let mut command = generate();
-        command.args(["--brokers", &server.address(), "--topic", "okta"]);
-        command
-    };
     let judge = || {
         let mut command = ouzel(&["pipe", "-q", "-r", RULE]);
         command.arg(&corpus.path);
         command
     };
-    let mut sides = ["pipe, from a file", "to nowhere", "to a pipe", "to a topic"]
-        .map(|what| (what, Vec::new()));
+    let many = corpus.events * 10;
+    let pipe = ["sh", "-c", "\"$@\" | cat > /dev/null", "sh"];
+    let to_topic = || {
+        let mut command = wrapped(&[], corpus.events);
+        command.args(["--brokers", &server.address(), "--topic", "okta"]);
+        command
+    };
+    let mut sides = [
+        Side::new("pipe, from a file", corpus.events, judge),
+        Side::new("to nowhere, 1 thread", many, || wrapped(&["taskset", "-c", "0"], many)),
+        Side::new("to nowhere", many, || wrapped(&[], many)),
+        Side::new("to a pipe", many, || wrapped(&pipe, many)),
+        Side::new("to a topic", corpus.events, to_topic),
+    ];
     for _ in 0..plan.runs {
-        let commands = [judge(), generate(), through_pipe(), to_topic()];
-        for (mut command, (_, costs)) in commands.into_iter().zip(&mut sides) {
+        for side in &mut sides {
+            let mut command = (side.command)();
             command.stdout(Stdio::null()).stderr(Stdio::null());
-            costs.push(cost_of(command));
+            side.costs.push(cost_of(command));
         }
     }
-    print(&sides, corpus.events);
+    print(&sides);
+}
+
+/// One of what is compared.
+struct Side<'c> {
+    what: &'static str,
+    events: u64,
+    command: Box<dyn Fn() -> Command + 'c>,
+    costs: Vec<Cost>,
+}
+
+impl<'c> Side<'c> {
+    fn new(what: &'static str, events: u64, command: impl Fn() -> Command + 'c) -> Self {
+        Self { what, events, command: Box::new(command), costs: Vec::new() }
+    }
 }
 
 fn ouzel(arguments: &[&str]) -> Command {
@@ -68,14 +78,26 @@ fn ouzel(arguments: &[&str]) -> Command {
     command
 }
 
+/// The generator as the last words of another command, which may have none.
+fn wrapped(words: &[&str], events: u64) -> Command {
+    let generate = [env!("CARGO_BIN_EXE_ouzel"), "generate", "-q", "--count"];
+    let all = [words, &generate].concat();
+    let (program, arguments) = all.split_first().expect("there are words");
+    let mut command = Command::new(program);
+    command.args(arguments).arg(events.to_string());
+    command
+}
+
 /// Rates, and how often as many events as the stage judges.
-fn print(sides: &[(&str, Vec<Cost>)], events: u64) {
-    let Some((_, judged)) = sides.first() else { return };
-    for (what, costs) in sides {
-        let cpu = median(costs.iter().map(|cost| cost.cpu_seconds));
-        print_row(what, events as f64 / cpu, costs);
+fn print(sides: &[Side<'_>]) {
+    let Some(judged) = sides.first() else { return };
+    for side in sides {
+        let cpu = median(side.costs.iter().map(|cost| cost.cpu_seconds));
+        print_row(side.what, side.events as f64 / cpu, &side.costs);
+        let more = side.events as f64 / judged.events as f64;
         let times = |figure: fn(&Cost) -> f64| {
-            median(judged.iter().zip(costs).map(|(judged, own)| figure(judged) / figure(own)))
+            let pairs = judged.costs.iter().zip(&side.costs);
+            median(pairs.map(|(judged, own)| more * figure(judged) / figure(own)))
         };
         println!(
             "      of what pipe judges: {:.2} a second, {:.2} a CPU-second",

@@ -1,11 +1,13 @@
 //! `ouzel generate`: seeded events to standard output or to a topic.
 //!
-//! Events come in chunks, which the threads make in turn. On standard output the chunks follow each
-//! other as one thread would have made them.
+//! To standard output several threads make events, a chunk of them at a time, and each writes its own
+//! chunks when it is their turn: what is written is what one thread would have written. No chunk is
+//! handed on: it would be taken out of the cache of the core that made it.
 
 use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::args::GenerateArguments;
@@ -18,11 +20,8 @@ use crate::generate::{Generator, Options, Shape};
 /// Events of a chunk: less than 200 KB, which stay in a core's own cache from making to writing.
 const CHUNK: u64 = 64;
 
-/// One thread writes, and more than so many make events faster than it can.
+/// One thread at a time writes, and more than so many make events faster than it can.
 const THREADS_MAX: usize = 8;
-
-/// Chunks that a thread is ahead of what is written.
-const AHEAD: usize = 2;
 
 /// What the arguments ask for; events begin at `start`.
 fn options(arguments: &GenerateArguments, clock: &dyn Clock) -> Result<Options, Failure> {
@@ -59,89 +58,122 @@ pub fn run(arguments: &GenerateArguments, clock: &dyn Clock) -> Result<Exit, Fai
     Ok(Exit::Fine)
 }
 
-/// Which events are made, in which pieces, by how many threads.
+/// Which events are made, and in which pieces.
 #[derive(Clone, Copy)]
 struct Plan {
     count: u64,
     chunk: u64,
-    threads: u64,
 }
 
 impl Plan {
-    fn new(arguments: &GenerateArguments, threads: u64) -> Self {
+    fn new(arguments: &GenerateArguments) -> Self {
         // Slow events are handed on one by one, or a hundredth of a second at a time.
         let chunk = arguments.rate.map_or(CHUNK, |rate| (rate / 100).clamp(1, CHUNK));
-        Self { count: arguments.count, chunk, threads: threads.max(1) }
+        Self { count: arguments.count, chunk }
     }
 
-    /// The numbers of the events of each chunk that this thread makes.
-    fn chunks(self, thread: u64) -> impl Iterator<Item = Range<u64>> {
-        let starts = (0..self.count).step_by(usize::try_from(self.chunk).unwrap_or(1));
-        let own = move |start: &u64| start / self.chunk % self.threads == thread;
-        starts.filter(own).map(move |start| start..(start + self.chunk).min(self.count))
+    /// The numbers of the events of a chunk; `None` behind the last one.
+    fn numbers(self, chunk: u64) -> Option<Range<u64>> {
+        let start = chunk.checked_mul(self.chunk).filter(|start| *start < self.count)?;
+        Some(start..start.saturating_add(self.chunk).min(self.count))
     }
-}
-
-/// The writer's side of a thread that makes chunks: full ones come, empty ones go back.
-struct Maker {
-    full: Receiver<Vec<u8>>,
-    empty: Sender<Vec<u8>>,
 }
 
 fn to_stdout(arguments: &GenerateArguments, options: Options) -> io::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let plan = Plan::new(arguments, cores.min(THREADS_MAX) as u64);
-    std::thread::scope(|scope| {
-        let start = |thread| {
-            let (give, full) = sync_channel(AHEAD);
-            let (empty, take) = channel();
-            let generator = Generator::new(options.clone());
-            scope.spawn(move || make(generator, plan.chunks(thread), &take, &give));
-            Maker { full, empty }
-        };
-        let makers = (0..plan.threads).map(start).collect();
-        // A reader that had enough is no fault; the makers end when nobody takes their chunks.
-        ignore_closed(write_chunks(makers, plan, &Pace::new(arguments.rate)))
-    })
+    let turns = Turns::new(io::stdout(), (Plan::new(arguments), Pace::new(arguments.rate)));
+    // A reader that had enough is no fault.
+    ignore_closed(turns.take_all(&Generator::new(options), cores.min(THREADS_MAX)))
 }
 
-/// Makes chunks until there are enough or nobody takes them any more.
-fn make(
-    mut generator: Generator,
-    chunks: impl Iterator<Item = Range<u64>>,
-    empty: &Receiver<Vec<u8>>,
-    full: &SyncSender<Vec<u8>>,
-) {
-    for numbers in chunks {
-        let mut chunk = empty.try_recv().unwrap_or_default();
-        chunk.clear();
-        generator.skip_to(numbers.start);
-        for _ in numbers {
-            generator.next_into(&mut chunk);
-            chunk.push(b'\n');
+/// Where the threads come together: who makes which chunk, and whose turn it is to write one.
+struct Turns<W> {
+    plan: Plan,
+    pace: Pace,
+    /// The next chunk that nobody makes yet.
+    unmade: AtomicU64,
+    writing: Mutex<Writing<W>>,
+    written: Condvar,
+}
+
+struct Writing<W> {
+    out: W,
+    /// The chunk whose turn it is.
+    turn: u64,
+    /// Nothing is written behind it.
+    fault: Option<io::Error>,
+    progress: Progress,
+}
+
+impl<W: Write + Send> Turns<W> {
+    fn new(out: W, (plan, pace): (Plan, Pace)) -> Self {
+        let progress = Progress::new("events", plan.count);
+        let writing = Writing { out, turn: 0, fault: None, progress };
+        let (unmade, written) = (AtomicU64::new(0), Condvar::new());
+        Self { plan, pace, unmade, writing: Mutex::new(writing), written }
+    }
+
+    /// Makes and writes everything, with this thread and some more.
+    fn take_all(self, generator: &Generator, threads: usize) -> io::Result<()> {
+        std::thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(|| self.take(generator.clone()))));
+            self.take(generator.clone());
+        });
+        let mut writing = self.writing.into_inner().unwrap_or_else(PoisonError::into_inner);
+        writing.fault.map_or(Ok(()), Err)?;
+        writing.progress.finish();
+        writing.out.flush()
+    }
+
+    /// Makes and writes chunks until there are no more.
+    fn take(&self, mut generator: Generator) {
+        let _end = End(self);
+        let mut bytes = Vec::new();
+        loop {
+            let chunk = self.unmade.fetch_add(1, Ordering::Relaxed);
+            let Some(numbers) = self.plan.numbers(chunk) else { return };
+            bytes.clear();
+            generator.skip_to(numbers.start);
+            for _ in numbers.clone() {
+                generator.next_into(&mut bytes);
+                bytes.push(b'\n');
+            }
+            if !self.write(chunk, &numbers, &bytes) {
+                return;
+            }
         }
-        if full.send(chunk).is_err() {
-            return;
+    }
+
+    /// Writes a chunk when it is its turn; whether writing goes on.
+    fn write(&self, chunk: u64, numbers: &Range<u64>, bytes: &[u8]) -> bool {
+        let is_early = |writing: &mut Writing<W>| writing.turn != chunk && writing.fault.is_none();
+        let writing = self.written.wait_while(self.lock(), is_early);
+        let mut writing = writing.unwrap_or_else(PoisonError::into_inner);
+        if writing.fault.is_none() {
+            self.pace.wait(numbers.start);
+            writing.fault = writing.out.write_all(bytes).err();
+            writing.turn += 1;
+            writing.progress.at(numbers.end);
         }
+        self.written.notify_all();
+        writing.fault.is_none()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writing<W>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn write_chunks(makers: Vec<Maker>, plan: Plan, pace: &Pace) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let mut progress = Progress::new("events", plan.count);
-    let mut done = 0;
-    for maker in makers.iter().cycle() {
-        // The one whose turn it is has no more: neither has any other.
-        let Ok(chunk) = maker.full.recv() else { break };
-        pace.wait(done);
-        out.write_all(&chunk)?;
-        drop(maker.empty.send(chunk));
-        done = (done + plan.chunk).min(plan.count);
-        progress.at(done);
+/// The end of a thread: nobody waits for one that panicked.
+struct End<'t, W: Write + Send>(&'t Turns<W>);
+
+impl<W: Write + Send> Drop for End<'_, W> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().fault = Some(io::Error::other("a thread that made events panicked"));
+            self.0.written.notify_all();
+        }
     }
-    out.flush()?;
-    progress.finish();
-    Ok(())
 }
 
 /// Keeps to a number of events a second.
@@ -227,7 +259,7 @@ mod topic {
             )));
         }
         // One thread: the client library's own, which packs and sends, is the slower one.
-        let plan = Plan::new(arguments, 1);
+        let plan = Plan::new(arguments);
         let started = Instant::now();
         send_all(&producer, topic, (Generator::new(options), plan), &Pace::new(arguments.rate))
             .map_err(|fault| unavailable(format!("publish: {fault}")))?;
@@ -258,7 +290,7 @@ mod topic {
     ) -> Result<(), KafkaError> {
         let mut progress = Progress::new("events", plan.count);
         let mut event = Vec::with_capacity(8 << 10);
-        for numbers in plan.chunks(0) {
+        for numbers in (0..).map_while(|chunk| plan.numbers(chunk)) {
             generator.skip_to(numbers.start);
             if pace.wait(numbers.start) || numbers.start.is_multiple_of(plan.chunk * 4) {
                 producer.poll(Duration::ZERO);
@@ -320,5 +352,70 @@ mod topic {
         _topic: &str,
     ) -> Result<(), Failure> {
         Err(super::super::exit::without_kafka("generate --topic"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns<W: Write + Send>(out: W, count: u64, chunk: u64) -> Turns<W> {
+        Turns::new(out, (Plan { count, chunk }, Pace::new(None)))
+    }
+
+    #[test]
+    fn any_number_of_threads_writes_the_same_bytes() {
+        for (count, chunk) in [(0, 64), (1, 64), (64, 64), (1000, 64), (77, 1), (50, 7)] {
+            let mut generator = Generator::new(Options::default());
+            let mut expected = Vec::new();
+            for _ in 0..count {
+                generator.next_into(&mut expected);
+                expected.push(b'\n');
+            }
+            for threads in 1..=THREADS_MAX {
+                let mut out = Vec::new();
+                turns(&mut out, count, chunk).take_all(&generator, threads).expect("memory");
+                assert!(out == expected, "{count} events, {threads} threads, chunks of {chunk}");
+            }
+        }
+    }
+
+    /// Takes so many pieces.
+    struct Room(usize, fn());
+
+    impl Write for Room {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let Some(left) = self.0.checked_sub(1) else {
+                self.1();
+                return Err(io::ErrorKind::BrokenPipe.into());
+            };
+            self.0 = left;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_had_enough_ends_all_threads() {
+        for threads in 1..4 {
+            let generator = Generator::new(Options::default());
+            let outcome = turns(Room(3, || ()), u64::MAX, 64).take_all(&generator, threads);
+            assert_eq!(outcome.expect_err("it is closed").kind(), io::ErrorKind::BrokenPipe);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the disk is on fire")]
+    fn a_thread_that_panics_ends_all_threads() {
+        let generator = Generator::new(Options::default());
+        let turns = turns(Room(3, || panic!("the disk is on fire")), u64::MAX, 64);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| turns.take(generator.clone()));
+            turns.take(generator.clone());
+            other.join().map_err(std::panic::resume_unwind)
+        })
+        .expect("either of the two panics");
     }
 }

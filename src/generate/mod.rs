@@ -2,25 +2,35 @@
 //!
 //! ```text
 //! catalogue (event types) ─┐
-//! template (JSON, slots)  ─┴─▶ one template per event type ── people, random ──▶ sheet ─▶ bytes
+//! texts (JSON, slots)     ─┼─▶ templates: whole events with blanks ─┐
+//! people (places, names)  ─┘                                        ├─▶ copied, blanks filled ─▶ bytes
+//!                      random (ids, times, names of equal lengths) ─┘
 //! ```
 //!
-//! The same options give the same bytes, for ever: the random numbers are our own (SplitMix64) and
-//! every event depends on the seed and its number only, so a checker can compute the id of any
-//! event without making the others. Nothing here performs I/O or reads a clock.
+//! A generator that loads the stage has to be several times as fast as the stage. So what is made
+//! ready is not a text for each field but some hundred whole events, as many of each type as its
+//! weight says; to make one more is to copy one of them and to write over what is its own: uuid,
+//! time, ids, hashes, people, address. All of that is as wide as what it replaces (people have names
+//! as long as those that they replace), so that nothing moves. Place, program and network are the
+//! template's.
+//!
+//! The same options give the same bytes: the random numbers are our own (SplitMix64) and every
+//! event depends on the options and its number only, so a checker can compute the id of any event
+//! without making the others, and threads can share the work. Nothing here performs I/O or reads a
+//! clock.
 
 mod catalogue;
 mod generator;
+mod options;
 mod people;
 mod random;
-mod sheet;
 mod template;
+mod texts;
 
 use std::str::FromStr;
 
-use crate::record::Timestamp;
 pub use generator::{Generated, Generator};
-use random::Random;
+pub use options::Options;
 
 /// How events are wrapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -64,59 +74,6 @@ impl FromStr for Shape {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no shape; allowed are raw, ecs and agent")]
 pub struct UnknownShape(String);
-
-/// What to make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Other seeds make other events.
-    pub seed: u64,
-    /// Hits in a thousand events, 0 to 1000; spread evenly.
-    pub hits_permille: u32,
-    /// How events are wrapped.
-    pub shape: Shape,
-    /// Whether event types that the other shipped rules look for are made as well.
-    pub noise_hits: bool,
-    /// The `published` time of the first event.
-    pub start: Timestamp,
-    /// Milliseconds from one event to the next.
-    pub step_ms: u64,
-}
-
-impl Default for Options {
-    /// 2026-01-01, an event a millisecond, one hit in a thousand.
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            hits_permille: 1,
-            shape: Shape::Raw,
-            noise_hits: false,
-            start: Timestamp::from_millis(1_767_225_600_000),
-            step_ms: 1,
-        }
-    }
-}
-
-impl Options {
-    /// How many of the first `count` events are hits.
-    #[must_use]
-    pub fn hits_in(&self, count: u64) -> u64 {
-        let hits = u128::from(count) * u128::from(self.hits_permille.min(1000)) / 1000;
-        u64::try_from(hits).unwrap_or(u64::MAX)
-    }
-
-    /// Whether the event with this number, from 0, is a hit.
-    #[must_use]
-    pub fn is_hit(&self, number: u64) -> bool {
-        self.hits_in(number + 1) > self.hits_in(number)
-    }
-
-    /// The `uuid` of the event with this number, from 0.
-    #[must_use]
-    pub fn uuid(&self, number: u64) -> String {
-        let text = Random::of_event(self.seed, number).uuid();
-        String::from_utf8_lossy(&text).into_owned()
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,108 +1,143 @@
-//! Who does things, from where, and with which program: invented, and made ready as texts.
+//! Who does things, from where, and with which program: all of it invented.
+//!
+//! A person of names as long as another's stands in the place of the other without anything being
+//! moved. Names are sorted by length, so that those of one length are a range.
 
-use super::random::{Pairs, Random};
-use super::sheet::Text;
+use std::ops::Range;
+
+use super::random::Random;
 
 const FIRST: [&str; 24] = [
-    "ada", "amir", "bea", "chen", "dara", "elif", "emil", "fatou", "goran", "hana", "ines", "ivo",
-    "jana", "kofi", "lena", "luis", "maya", "nils", "olga", "priya", "rosa", "sven", "tariq",
-    "yuki",
+    "ada", "bea", "ivo", "amir", "chen", "dara", "elif", "emil", "hana", "ines", "jana", "kofi",
+    "lena", "luis", "maya", "nils", "olga", "rosa", "sven", "yuki", "fatou", "goran", "priya",
+    "tariq",
 ];
 const LAST: [&str; 24] = [
-    "adler", "amsel", "baker", "castro", "dietz", "eriksen", "fischer", "garcia", "haddad", "ito",
-    "jansen", "kowalski", "laurent", "meyer", "novak", "okafor", "petrov", "quist", "rossi",
-    "sato", "tanaka", "usman", "vogel", "weber",
+    "sato", "adler", "amsel", "baker", "dietz", "ishii", "meyer", "novak", "quist", "rossi",
+    "usman", "vogel", "weber", "castro", "garcia", "haddad", "jansen", "okafor", "petrov",
+    "tanaka", "eriksen", "fischer", "laurent", "kowalski",
 ];
 
-/// What is made ready of a name.
+/// People of the same two names; what tells them apart are two digits of their logins.
+const NAMESAKES: u16 = 16;
+const FIRST_NAMESAKE: u16 = 10;
+
+/// What is made ready of two names.
 #[derive(Clone, Copy, Debug)]
-struct Name {
-    small: [u8; 8],
-    capital: [u8; 8],
-    length: usize,
+struct Pair {
+    /// `first.last00`
+    user: Short,
+    /// `First Last`
+    name: Short,
 }
 
-/// Names, made ready once.
-#[derive(Clone, Debug)]
-pub(super) struct Names {
-    first: [Name; FIRST.len()],
-    last: [Name; LAST.len()],
+/// A text of eight to sixteen bytes: its first eight and its last eight, which may overlap.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Short {
+    pub(super) head: [u8; 8],
+    pub(super) tail: [u8; 8],
 }
 
-impl Name {
-    fn of(name: &str) -> Self {
-        let mut small = [0; 8];
-        small.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-        let mut capital = small;
-        let [initial, ..] = &mut capital;
-        initial.make_ascii_uppercase();
-        debug_assert!(name.len() <= small.len(), "names are short");
-        Self { small, capital, length: name.len() }
+impl Short {
+    fn of(text: &str) -> Self {
+        let ends = text.as_bytes().first_chunk().zip(text.as_bytes().last_chunk());
+        let (head, tail) = ends.expect("two names are eight letters and more: a test looks at all");
+        Self { head: *head, tail: *tail }
     }
+}
+
+/// Every two names, made ready once.
+#[derive(Clone, Debug)]
+pub(super) struct Names(Vec<Pair>);
+
+/// Names of certain lengths, as ranges of the two lists.
+#[derive(Clone, Debug)]
+pub(super) struct Lengths {
+    first: Range<u16>,
+    last: Range<u16>,
+    /// Bytes of a user with such names, without the domain.
+    pub(super) user: u32,
+    /// Bytes of a display name.
+    pub(super) name: u32,
+}
+
+impl Lengths {
+    /// Of two names, each as probable as any other.
+    fn draw(random: &mut Random) -> Self {
+        Self::of(random.choose(&FIRST).len(), random.choose(&LAST).len())
+    }
+
+    fn of(first: usize, last: usize) -> Self {
+        let name = u32::try_from(first + 1 + last).expect("names are short");
+        Self { first: of_length(&FIRST, first), last: of_length(&LAST, last), user: name + 2, name }
+    }
+}
+
+fn of_length(names: &[&str], length: usize) -> Range<u16> {
+    let start = names.partition_point(|name| name.len() < length);
+    let end = names.partition_point(|name| name.len() <= length);
+    start as u16..end as u16
+}
+
+/// One of the range, from sixteen random bits.
+fn one_of(range: &Range<u16>, bits: u16) -> u16 {
+    let wide = u32::from(bits) * u32::from(range.end - range.start);
+    range.start + (wide >> 16) as u16
 }
 
 impl Names {
     pub(super) fn new() -> Self {
-        Self { first: FIRST.map(Name::of), last: LAST.map(Name::of) }
+        let all = FIRST.iter().flat_map(|first| LAST.iter().map(move |last| (first, last)));
+        let pair = |(first, last): (&&str, &&str)| Pair {
+            user: Short::of(&format!("{first}.{last}00")),
+            name: Short::of(&format!("{} {}", capital(first), capital(last))),
+        };
+        Self(all.map(pair).collect())
     }
 
-    pub(super) fn draw(&self, random: &mut Random) -> Person {
-        Person {
-            first: *random.choose(&self.first),
-            last: *random.choose(&self.last),
-            number: random.byte() % 16,
-        }
+    /// A person with names of these lengths, from random bits.
+    #[inline]
+    pub(super) fn person(&self, lengths: &Lengths, bits: [u16; 3]) -> Person {
+        let [first, last, namesake] = bits;
+        let (first, last) = (one_of(&lengths.first, first), one_of(&lengths.last, last));
+        let (at, namesake) = (first * LAST.len() as u16 + last, namesake % NAMESAKES);
+        let Pair { mut user, name } =
+            *self.0.get(usize::from(at)).expect("lengths are ranges of the two lists");
+        let number = u64::from(FIRST_NAMESAKE + namesake);
+        let digits = (number / 10) << 48 | (number % 10) << 56;
+        user.tail = (u64::from_le_bytes(user.tail) + digits).to_le_bytes();
+        let key = u64::from(at * NAMESAKES + namesake);
+        Person { id: Random::of_event(key, 0).letters(), user, name }
     }
 }
 
-/// A person: two names and a small number, from which id, login and display name follow.
+fn capital(name: &str) -> String {
+    let (initial, rest) = name.split_at(1);
+    initial.to_ascii_uppercase() + rest
+}
+
+/// What events say of a person.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Person {
-    first: Name,
-    last: Name,
-    number: u8,
+    /// The same in every event.
+    pub(super) id: [[u8; 8]; 2],
+    /// `first.last17`, what is left of a login before the `@`.
+    pub(super) user: Short,
+    /// `First Last`.
+    pub(super) name: Short,
 }
 
+#[cfg(test)]
 impl Person {
-    /// The same person has the same id in every event.
-    pub(super) fn id(&self, pairs: &Pairs, text: &mut Text) {
-        let bytes = |name: &Name| name.small.into_iter().take(name.length);
-        let seed = bytes(&self.first)
-            .chain(bytes(&self.last))
-            .fold(u64::from(self.number), |sum, byte| {
-                sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)
-            });
-        let ([head, middle], tail) = Random::of_event(seed, 0).word(pairs);
-        text.clear();
-        text.add(*b"00u ", 3);
-        text.add(head, 8);
-        text.add(middle, 8);
-        text.add(tail, 1);
-    }
-
-    /// `first.last7`, what is left of a login before the `@`.
-    pub(super) fn user(&self, text: &mut Text) {
-        text.clear();
-        text.add(self.first.small, self.first.length);
-        text.add(*b".", 1);
-        text.add(self.last.small, self.last.length);
-        let unit = b'0' + self.number % 10;
-        let (number, length) = if self.number >= 10 { ([b'1', unit], 2) } else { ([unit, 0], 1) };
-        text.add(number, length);
-    }
-
-    pub(super) fn login(&self, text: &mut Text) {
-        self.user(text);
-        text.add(*b"@example", 8);
-        text.add(*b".com", 4);
-    }
-
-    /// `First Last`.
-    pub(super) fn name(&self, text: &mut Text) {
-        text.clear();
-        text.add(self.first.capital, self.first.length);
-        text.add(*b" ", 1);
-        text.add(self.last.capital, self.last.length);
+    /// Id, user and name, where the names have these lengths.
+    pub(super) fn texts(&self, lengths: &Lengths) -> [String; 3] {
+        let whole = |Short { head, tail }: &Short, length: u32| {
+            let own = length as usize - tail.len();
+            let text = [head.get(..own.min(8)).unwrap_or_default(), tail].concat();
+            String::from_utf8(text).expect("names are ASCII")
+        };
+        let id = String::from_utf8(self.id.concat()).expect("ids are ASCII");
+        [id, whole(&self.user, lengths.user), whole(&self.name, lengths.name)]
     }
 }
 
@@ -183,59 +218,6 @@ const PLACES: [Place; 8] = [
         longitude: "-63.5729",
     },
 ];
-
-impl Place {
-    /// City, state, country, postal code, latitude, longitude.
-    fn texts(&self) -> [Text; 6] {
-        [self.city, self.state, self.country, self.postcode, self.latitude, self.longitude]
-            .map(|text| short(text.as_bytes()))
-    }
-}
-
-fn short(text: &[u8]) -> Text {
-    let parts = Text::cut(text);
-    debug_assert!(parts.len() == 1, "places, systems and browsers have short names");
-    parts.first().copied().unwrap_or_default()
-}
-
-/// Places and programs, made ready once.
-#[derive(Clone, Debug)]
-pub(super) struct Surroundings {
-    places: [[Text; 6]; PLACES.len()],
-    agents: [[Text; 2 + AGENT_PARTS]; AGENTS.len()],
-    /// By network and host.
-    addresses: [Vec<Text>; NETWORKS.len()],
-}
-
-/// 203.0.113.0/24, 198.51.100.0/24 and 192.0.2.0/24 are for documentation (RFC 5737).
-const NETWORKS: [&str; 3] = ["203.0.113", "198.51.100", "192.0.2"];
-
-impl Surroundings {
-    pub(super) fn new() -> Self {
-        Self {
-            places: PLACES.each_ref().map(Place::texts),
-            agents: AGENTS.each_ref().map(Agent::texts),
-            addresses: NETWORKS.map(|network| {
-                let hosts = 0..=u8::MAX;
-                hosts.map(|host| short(format!("{network}.{host}").as_bytes())).collect()
-            }),
-        }
-    }
-
-    pub(super) fn address(&self, random: &mut Random) -> Text {
-        let hosts = random.choose(&self.addresses);
-        hosts.get(usize::from(random.byte())).copied().unwrap_or_default()
-    }
-
-    pub(super) fn place(&self, random: &mut Random) -> &[Text; 6] {
-        random.choose(&self.places)
-    }
-
-    pub(super) fn agent(&self, random: &mut Random) -> &[Text; 2 + AGENT_PARTS] {
-        random.choose(&self.agents)
-    }
-}
-
 /// A program that speaks to Okta.
 #[derive(Debug)]
 struct Agent {
@@ -277,18 +259,100 @@ const AGENTS: [Agent; 6] = [
     },
 ];
 
-/// Blocks that the longest name of a program takes.
-pub(super) const AGENT_PARTS: usize = 4;
+/// 203.0.113.0/24, 198.51.100.0/24 and 192.0.2.0/24 are for documentation (RFC 5737).
+const NETWORKS: [&str; 3] = ["203.0.113.", "198.51.100.", "192.0.2."];
 
-impl Agent {
-    /// System, browser, and the whole name in so many parts, the last of which may be empty.
-    fn texts(&self) -> [Text; 2 + AGENT_PARTS] {
-        let mut texts = [Text::default(); 2 + AGENT_PARTS];
-        let parts = Text::cut(self.raw.as_bytes());
-        debug_assert!(parts.len() <= AGENT_PARTS, "{} is too long", self.raw);
-        let [os, browser, raw @ ..] = &mut texts;
-        (*os, *browser) = (short(self.os.as_bytes()), short(self.browser.as_bytes()));
-        raw.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-        texts
+/// The last number of an address, always of three digits, from random bits.
+pub(super) fn host(bits: u16) -> [u8; 3] {
+    let number = one_of(&(100..256), bits);
+    [number / 100, number / 10 % 10, number % 10].map(|digit| b'0' + digit as u8)
+}
+
+/// Where events come from: what all events of a template share.
+#[derive(Debug)]
+pub(super) struct Setting {
+    place: &'static Place,
+    agent: &'static Agent,
+    network: &'static str,
+    pub(super) actor: Lengths,
+    pub(super) target: Lengths,
+}
+
+impl Setting {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        Self {
+            place: random.choose(&PLACES),
+            agent: random.choose(&AGENTS),
+            network: *random.choose(&NETWORKS),
+            actor: Lengths::draw(random),
+            target: Lengths::draw(random),
+        }
+    }
+
+    /// What stands in the slot of this name.
+    pub(super) fn text(&self, slot: &str) -> Option<&'static str> {
+        let Self { place, agent, network, .. } = self;
+        Some(match slot {
+            "city" => place.city,
+            "state" => place.state,
+            "country" => place.country,
+            "postcode" => place.postcode,
+            "latitude" => place.latitude,
+            "longitude" => place.longitude,
+            "agent.raw" => agent.raw,
+            "agent.os" => agent.os,
+            "agent.browser" => agent.browser,
+            "network" => network,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_person_has_the_names_that_were_drawn_and_an_id_of_its_own() {
+        let names = Names::new();
+        let mut seen = std::collections::BTreeMap::new();
+        let mut lengths_seen = std::collections::BTreeSet::new();
+        for (first, last) in FIRST.iter().flat_map(|first| LAST.map(|last| (*first, last))) {
+            let lengths = Lengths::of(first.len(), last.len());
+            lengths_seen.insert((lengths.first.clone().start, lengths.last.clone().start));
+            // The middle of the bits that mean this name.
+            let bits = |list: &[&str], name: &str, range: &Range<u16>| {
+                let at = list.iter().position(|it| *it == name).expect("it is one of them");
+                let each = 65_536.0 / f64::from(range.end - range.start);
+                (each * (at as f64 - f64::from(range.start) + 0.5)) as u16
+            };
+            let [a, b] = [bits(&FIRST, first, &lengths.first), bits(&LAST, last, &lengths.last)];
+            for namesake in 0..NAMESAKES {
+                let person = names.person(&lengths, [a, b, namesake]);
+                let [id, user, name] = person.texts(&lengths);
+                assert_eq!(user, format!("{first}.{last}{}", FIRST_NAMESAKE + namesake));
+                assert_eq!(name, format!("{} {}", capital(first), capital(last)));
+                seen.insert(id, user);
+            }
+        }
+        assert_eq!(seen.len(), FIRST.len() * LAST.len() * usize::from(NAMESAKES));
+        assert_eq!(lengths_seen.len(), 15);
+    }
+
+    #[test]
+    fn names_are_sorted_by_length() {
+        assert!(FIRST.is_sorted_by_key(|name| name.len()));
+        assert!(LAST.is_sorted_by_key(|name| name.len()));
+    }
+
+    #[test]
+    fn hosts_have_three_digits() {
+        let hosts: std::collections::BTreeSet<_> = (0..=u16::MAX).map(host).collect();
+        assert_eq!(
+            hosts,
+            (100..=255)
+                .map(|it: u8| it.to_string().into_bytes().try_into().expect("three"))
+                .collect()
+        );
     }
 }

@@ -8,6 +8,7 @@ pub(super) struct Random {
 
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
+#[inline]
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -19,51 +20,34 @@ const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// One in each of the eight bytes that is at least `least`; all of them are below 128.
-const fn at_least(least: u8, bytes: u64) -> u64 {
-    (bytes + eight(128 - least)) >> 7 & eight(1)
+/// `what`, less than 128, in each of the eight bytes that is at least `least`; all of them are below
+/// 128. Without a multiplication, which compilers cannot do for two numbers at once.
+const fn where_at_least(least: u8, bytes: u64, what: u8) -> u64 {
+    let is_so = (bytes + eight(128 - least)) & eight(128);
+    (is_so - (is_so >> 7)) & eight(what)
 }
 
-/// The lower-case hexadecimal digits of a number, those of the lowest bits first.
-fn digits_from_below(number: u32) -> [u8; 8] {
-    let mut spread = u64::from(number);
-    spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
-    spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
-    spread = (spread | spread << 4) & eight(15);
-    let letters = at_least(10, spread) * u64::from(b'a' - b'9' - 1);
-    (spread + eight(b'0') + letters).to_le_bytes()
+/// The lower half of each of eight bytes as a lower-case hexadecimal digit.
+fn digits_of(bytes: u64) -> [u8; 8] {
+    let halves = bytes & eight(15);
+    (halves + eight(b'0') + where_at_least(10, halves, b'a' - b'9' - 1)).to_le_bytes()
 }
 
-/// The same, those of the highest bits first.
-fn digits(number: u32) -> [u8; 8] {
-    let bytes = number.swap_bytes();
-    digits_from_below((bytes & 0x0f0f_0f0f) << 4 | bytes >> 4 & 0x0f0f_0f0f)
+/// Six bits of each of eight bytes as a letter or a digit.
+fn letters(bytes: u64) -> [u8; 8] {
+    let numbers = bytes & eight(63);
+    let back = where_at_least(26, numbers, b'a' + 26 - b'A')
+        + where_at_least(52, numbers, b'A' + 26 - b'0')
+        // Sixty-two characters for sixty-four numbers.
+        + where_at_least(62, numbers, 10);
+    (numbers + eight(b'a') - back).to_le_bytes()
 }
 
-/// Okta's ids are letters and digits: one for each number of six bits.
-const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789x5";
-
-/// Two letters for each number of twelve bits: half as many looks as letters.
-#[derive(Clone, Debug)]
-pub(super) struct Pairs(Box<[u16; PAIRS]>);
-
-const PAIRS: usize = 64 * 64;
-
-impl Pairs {
-    pub(super) fn new() -> Self {
-        let mut pairs = Box::new([0; PAIRS]);
-        let second =
-            LETTERS.iter().flat_map(|second| LETTERS.iter().map(move |first| (first, second)));
-        for (pair, (first, second)) in pairs.iter_mut().zip(second) {
-            *pair = u16::from_le_bytes([*first, *second]);
-        }
-        Self(pairs)
-    }
-
-    #[inline]
-    fn at(&self, bits: u64) -> u64 {
-        self.0.get(bits as usize % PAIRS).copied().map_or(0, u64::from)
-    }
+/// Another number that follows from this one and does not look so: a quarter of the work of drawing
+/// one.
+#[inline]
+fn further(number: u64) -> u64 {
+    number.rotate_left(29).wrapping_mul(GAMMA)
 }
 
 impl Random {
@@ -74,6 +58,7 @@ impl Random {
         Self { state: mix(mix(seed.wrapping_add(GAMMA)) ^ number) }
     }
 
+    #[inline]
     pub(super) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GAMMA);
         mix(self.state)
@@ -85,9 +70,10 @@ impl Random {
         usize::try_from(wide >> 64).unwrap_or_default()
     }
 
-    pub(super) fn byte(&mut self) -> u8 {
-        let [byte, ..] = self.next().to_le_bytes();
-        byte
+    /// Four numbers of sixteen bits.
+    pub(super) fn quarters(&mut self) -> [u16; 4] {
+        let number = self.next();
+        [number, number >> 16, number >> 32, number >> 48].map(|quarter| quarter as u16)
     }
 
     /// One of `items`, of which there is at least one.
@@ -97,49 +83,72 @@ impl Random {
         items.get(at).or(items.first()).expect("N is above 0, asserted at compile time")
     }
 
-    /// Sixteen hexadecimal digits.
+    /// Sixteen letters and digits.
     #[inline]
-    pub(super) fn hex(&mut self) -> [[u8; 8]; 2] {
+    pub(super) fn letters(&mut self) -> [[u8; 8]; 2] {
         let number = self.next();
-        [digits_from_below(number as u32), digits_from_below((number >> 32) as u32)]
+        [letters(number), letters(further(number))]
     }
 
-    /// Twenty letters and digits: eight, eight and four.
+    /// Sixty-four hexadecimal digits.
     #[inline]
-    pub(super) fn word(&mut self, pairs: &Pairs) -> ([[u8; 8]; 2], [u8; 4]) {
-        let (first, second) = (self.next(), self.next());
-        let four = |a: u64, b: u64, c: u64, d: u64| {
-            let text = pairs.at(a) | pairs.at(b) << 16 | pairs.at(c) << 32 | pairs.at(d) << 48;
-            text.to_le_bytes()
-        };
-        let head = four(first, first >> 12, first >> 24, first >> 36);
-        let middle = four(first >> 48, second, second >> 12, second >> 24);
-        let tail = (pairs.at(second >> 36) | pairs.at(second >> 48) << 16) as u32;
-        ([head, middle], tail.to_le_bytes())
+    pub(super) fn hex(&mut self) -> [[u8; 8]; 8] {
+        let mut number = self.next();
+        let mut digits = [[0; 8]; 8];
+        for [low, high] in digits.as_chunks_mut().0 {
+            (*low, *high) = (digits_of(number), digits_of(number >> 4));
+            number = further(number);
+        }
+        digits
     }
 
-    /// A version-4 UUID in its text form.
-    pub(super) fn uuid(&mut self) -> [u8; 36] {
+    /// The digits of a version-4 UUID, eight at a time.
+    #[inline]
+    pub(super) fn uuid(&mut self) -> [[u8; 8]; 4] {
         let high = self.next() & 0xffff_ffff_ffff_0fff | 0x4000;
         let low = self.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
-        let [a, b, c, d] = [high >> 32, high, low >> 32, low].map(|part| digits(part as u32));
-        let mut text = [b'-'; 36];
-        let mut lay = |at: usize, digits: &[u8]| {
-            let places = text.iter_mut().skip(at);
-            places.zip(digits).for_each(|(to, from)| *to = *from);
-        };
-        lay(0, &a);
-        let ([b_head, b_tail], [c_head, c_tail]) = (halves(b), halves(c));
-        lay(9, &b_head);
-        lay(14, &b_tail);
-        lay(19, &c_head);
-        lay(24, &c_tail);
-        lay(28, &d);
-        text
+        [high >> 32, high, low >> 32, low].map(|part| {
+            // One byte for each half of a byte, the highest first.
+            let bytes = u64::from((part as u32).swap_bytes());
+            let bytes = (bytes | bytes << 16) & 0x0000_ffff_0000_ffff;
+            let bytes = (bytes | bytes << 8) & 0x00ff_00ff_00ff_00ff;
+            digits_of(bytes >> 4 & eight(15) | bytes << 8)
+        })
     }
 }
 
-fn halves(digits: [u8; 8]) -> [[u8; 4]; 2] {
-    let [a, b, c, d, e, f, g, h] = digits;
-    [[a, b, c, d], [e, f, g, h]]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_letters_and_digits_come_and_nothing_else() {
+        let text = |bytes: std::ops::Range<u8>| -> Vec<u8> {
+            let eights: Vec<u8> = bytes.collect();
+            let (eights, _) = eights.as_chunks::<8>();
+            eights.iter().flat_map(|eight| letters(u64::from_le_bytes(*eight))).collect()
+        };
+        let expected = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678901";
+        assert_eq!(text(0..64), expected, "62 and 63 are 0 and 1 once more");
+        assert_eq!(text(64..128), expected);
+        assert_eq!(text(128..192), expected);
+        let digits: Vec<u8> =
+            [*b"\x00\x01\x02\x03\x04\x05\x06\x07", *b"\x08\x09\x0a\x0b\xfc\xfd\xfe\xff"]
+                .into_iter()
+                .flat_map(|eight| digits_of(u64::from_le_bytes(eight)))
+                .collect();
+        assert_eq!(digits, b"0123456789abcdef");
+    }
+
+    #[test]
+    fn a_uuid_is_what_its_number_says() {
+        for seed in 0..200 {
+            let mut random = Random::of_event(seed, 3);
+            let [high, low] = [random.next(), random.next()];
+            let number = u128::from(high) << 64 | u128::from(low);
+            let expected = number & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+            let digits = Random::of_event(seed, 3).uuid().concat();
+            assert_eq!(String::from_utf8_lossy(&digits), format!("{expected:032x}"));
+        }
+    }
 }
