@@ -3,15 +3,17 @@
 //! each arrives. Counted from the moment at which the event was handed to its producer, which does
 //! not wait for more, to the moment at which the alert was handed to the consumer.
 //!
-//! A plain consumer reads the events' topic beside it: how late it sees an event is the sender's and
-//! the broker's share, how much later than that the alert comes is what the stage, and writing and
-//! reading one more record, add.
+//! With `--witness` a plain consumer reads the events' topic beside it: how late it sees an event is
+//! the sender's and the broker's share, how much later than that the alert comes is what the stage,
+//! and writing and reading one more record, add. It asks as much of the broker as the stage does, so
+//! that on few cores everything is later with it.
 //!
 //! Wall time, the one bench that measures it: on a machine with other work it says little, so it
 //! prints the load with the figures. The broker gets the virtual machine that Kafka's own script
 //! gives it, and the time to compile itself: what comes within the first seconds does not count.
 //!
-//! `cargo bench --bench latency [-- --seconds N --rate N --permille N --warm SECONDS]`
+//! `cargo bench --bench latency [-- --seconds N --rate N --permille N --warm SECONDS --witness
+//! --compression none|lz4|zstd]`
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 #![expect(dead_code, reason = "the suite and the other benches need more of what is shared")]
@@ -54,7 +56,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use broker::Broker;
-use support::number;
+use support::{number, option};
 
 const RULE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
@@ -86,6 +88,7 @@ fn main() {
     let seconds = number(&arguments, "--seconds", 30);
     let rate = number(&arguments, "--rate", 20_000);
     let warm = number(&arguments, "--warm", 20);
+    let compression = option(&arguments, "--compression").unwrap_or_else(|| "none".to_owned());
     let permille = u32::try_from(number(&arguments, "--permille", 5)).expect("a small number");
     if let Some(missing) = java::what_is_missing() {
         println!("{missing}");
@@ -97,16 +100,20 @@ fn main() {
         .expect("topics can be created");
     let mut stage = start(&brokers);
     let (log, is_over) = (Log::default(), Arc::new(AtomicBool::new(false)));
-    let readers = READERS.map(|reader| {
+    let witness = arguments.iter().any(|argument| argument == "--witness");
+    let readers = READERS.into_iter().filter(|reader| witness || reader.topic == "alerts");
+    let readers = readers.map(|reader| {
         let (address, log, over) = (brokers.clone(), Arc::clone(&log), Arc::clone(&is_over));
         std::thread::spawn(move || reader.receive(&address, &log, &over))
     });
+    let readers: Vec<_> = readers.collect();
     // The group is joined, and everybody's caches are warm, before anything counts.
     let options = Options { hits_permille: permille, ..Options::default() };
     let mut generator = Generator::new(options);
-    send(&brokers, &mut generator, (rate / 10, 8), None);
-    send(&brokers, &mut generator, (rate, warm), None);
-    let late = send(&brokers, &mut generator, (rate, seconds), Some(&log));
+    let sender = sender(&brokers, &compression);
+    send(&sender, &mut generator, (rate / 10, 8), None);
+    send(&sender, &mut generator, (rate, warm), None);
+    let late = send(&sender, &mut generator, (rate, seconds), Some(&log));
     std::thread::sleep(Duration::from_secs(2));
     is_over.store(true, Ordering::Relaxed);
     for reader in readers {
@@ -118,7 +125,7 @@ fn main() {
     let times: Vec<Times> =
         log.lock().unwrap_or_else(PoisonError::into_inner).values().copied().collect();
     println!(
-        "{rate} events/s for {seconds} s, {permille} hits in a thousand, a real Apache Kafka on the same cores, load {}",
+        "{rate} events/s for {seconds} s, {permille} hits in a thousand, compression {compression}, a real Apache Kafka on the same cores, load {}",
         fs::read_to_string("/proc/loadavg").unwrap_or_default().trim()
     );
     let without = times.iter().filter(|times| times.alerted.is_none()).count();
@@ -129,10 +136,12 @@ fn main() {
     println!("  {:<42} {:>9} {:>9} {:>9} {:>9}", "ms", "p50", "p90", "p99", "max");
     let alert = |times: &Times| Some(times.alerted? - times.sent);
     print("event to alert", times.iter().filter_map(alert));
-    let seen = |times: &Times| Some(times.seen? - times.sent);
-    print("event to a plain consumer of its topic", times.iter().filter_map(seen));
-    let added = |times: &Times| Some(times.alerted?.saturating_duration_since(times.seen?));
-    print("from there to the alert", times.iter().filter_map(added));
+    if witness {
+        let seen = |times: &Times| Some(times.seen? - times.sent);
+        print("event to a plain consumer of its topic", times.iter().filter_map(seen));
+        let added = |times: &Times| Some(times.alerted?.saturating_duration_since(times.seen?));
+        print("from there to the alert", times.iter().filter_map(added));
+    }
     if without > 0 || times.is_empty() {
         exit(1);
     }
@@ -162,18 +171,23 @@ fn start(brokers: &str) -> Child {
     command.args(["run", "-c"]).arg(&file).spawn().expect("the stage can be started")
 }
 
+/// A producer that waits for nothing.
+fn sender(brokers: &str, compression: &str) -> BaseProducer {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("linger.ms", "0")
+        .set("compression.type", compression)
+        .create()
+        .expect("these settings are valid")
+}
+
 /// Sends `rate` events a second for so many seconds, a few each millisecond; how much it was late.
 fn send(
-    brokers: &str,
+    producer: &BaseProducer,
     generator: &mut Generator,
     (rate, seconds): (u64, u64),
     log: Option<&Log>,
 ) -> Duration {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("linger.ms", "0")
-        .create()
-        .expect("these settings are valid");
     let (began, mut late) = (Instant::now(), Duration::ZERO);
     let mut event = Vec::new();
     for number in 0..rate * seconds {
