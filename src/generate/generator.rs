@@ -11,7 +11,7 @@ use super::{Options, catalogue, texts};
 
 /// Templates of an event type of weight one: they differ in place, program, network and lengths of
 /// names. About 1 MB of them all together: with three times as many, which a core's own cache does
-/// not hold, an event takes a fifth longer to make.
+/// not hold, an event takes a tenth longer to make.
 const TEMPLATES: usize = 2;
 
 /// Templates of the events that hit.
