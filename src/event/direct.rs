@@ -38,10 +38,10 @@ pub(super) fn read<'s>(arena: &'s Arena, text: &'s str) -> Option<Value<'s>> {
         items: ArenaVec::new_in(arena),
     };
     let value = match reader.next_said()? {
-        b'{' => reader.object(1),
-        b'[' => reader.array(1),
-        _ => None,
-    }?;
+        b'{' => Value::Object(reader.object(1)?),
+        b'[' => Value::Array(reader.array(1)?),
+        _ => return None,
+    };
     reader.skip_blank();
     reader.peek().is_none().then_some(value)
 }
@@ -103,39 +103,61 @@ impl<'s> Reader<'s> {
         self.next()
     }
 
-    /// The value that begins with the byte `first`, which has been read. The recursion is bounded
-    /// by [`tree::depth_below`].
-    fn value(&mut self, first: u8, depth: usize) -> Option<Value<'s>> {
+    /// Hands the value that begins with the byte `first`, which has been read, to `put`. Where it goes
+    /// is written once and not handed back: a value that is read again right after it was written
+    /// piece by piece makes the processor wait. The recursion is bounded by [`tree::depth_below`].
+    #[inline]
+    fn value(&mut self, first: u8, depth: usize, put: impl Fn(&mut Self, Value<'s>)) -> Option<()> {
         match first {
-            b'"' => self.string().map(Value::Text),
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
-            b'n' => self.literal("ull", Value::Null),
-            b't' => self.literal("rue", Value::Bool(true)),
-            b'f' => self.literal("alse", Value::Bool(false)),
+            b'"' => {
+                let text = self.string()?;
+                put(self, Value::Text(text));
+            }
+            b'{' => {
+                let members = self.object(depth)?;
+                put(self, Value::Object(members));
+            }
+            b'[' => {
+                let items = self.array(depth)?;
+                put(self, Value::Array(items));
+            }
+            b'n' => {
+                self.literal("ull")?;
+                put(self, Value::Null);
+            }
+            b't' => {
+                self.literal("rue")?;
+                put(self, Value::Bool(true));
+            }
+            b'f' => {
+                self.literal("alse")?;
+                put(self, Value::Bool(false));
+            }
             b'-' | b'0'..=b'9' => {
                 self.at -= 1;
-                self.number()
+                let number = self.number()?;
+                put(self, number);
             }
-            _ => None,
+            _ => return None,
         }
+        Some(())
     }
 
     /// The rest of a name that JSON knows. What follows is looked at by who expects it.
-    fn literal(&mut self, rest: &str, value: Value<'s>) -> Option<Value<'s>> {
+    fn literal(&mut self, rest: &str) -> Option<()> {
         let is_it = self.text.as_bytes().get(self.at..)?.starts_with(rest.as_bytes());
         self.at += rest.len();
-        is_it.then_some(value)
+        is_it.then_some(())
     }
 
     /// The object whose bracket has been read.
-    fn object(&mut self, depth: usize) -> Option<Value<'s>> {
+    fn object(&mut self, depth: usize) -> Option<&'s [Member<'s>]> {
         let below = tree::depth_below(depth, "").ok()?;
         let start = self.members.len();
         let (mut names, mut met, mut others) = (Names::Plain, Met::default(), 0_usize);
         let mut first = self.next_said()?;
         if first == b'}' {
-            return Some(Value::Object(&[]));
+            return Some(&[]);
         }
         loop {
             if first != b'"' {
@@ -162,8 +184,7 @@ impl<'s> Reader<'s> {
                 return None;
             }
             let begin = self.next_said()?;
-            let value = self.value(begin, below)?;
-            self.members.push(Member { name, value });
+            self.value(begin, below, |reader, value| reader.members.push(Member { name, value }))?;
             match self.next_said()? {
                 b',' => first = self.next_said()?,
                 b'}' => break,
@@ -175,23 +196,22 @@ impl<'s> Reader<'s> {
         // Who is not known is none of those that are, so one of them alone stands once as well.
         let names = if others > 1 { names.max(Names::Unsure) } else { names };
         Some(match names {
-            Names::Plain => Value::Object(members),
-            Names::Unsure => tree::object_with(self.arena, members, Dots::None),
-            Names::Dotted => tree::object_with(self.arena, members, Dots::Some),
+            Names::Plain => members,
+            Names::Unsure => tree::members_with(self.arena, members, Dots::None),
+            Names::Dotted => tree::members_with(self.arena, members, Dots::Some),
         })
     }
 
     /// The array whose bracket has been read.
-    fn array(&mut self, depth: usize) -> Option<Value<'s>> {
+    fn array(&mut self, depth: usize) -> Option<&'s [Value<'s>]> {
         let below = tree::depth_below(depth, "").ok()?;
         let start = self.items.len();
         let mut first = self.next_said()?;
         if first == b']' {
-            return Some(Value::Array(&[]));
+            return Some(&[]);
         }
         loop {
-            let value = self.value(first, below)?;
-            self.items.push(value);
+            self.value(first, below, |reader, value| reader.items.push(value))?;
             match self.next_said()? {
                 b',' => first = self.next_said()?,
                 b']' => break,
@@ -200,7 +220,7 @@ impl<'s> Reader<'s> {
         }
         let items = self.arena.alloc_slice_copy(self.items.get(start..)?);
         self.items.truncate(start);
-        Some(Value::Array(items))
+        Some(items)
     }
 
     /// The name whose opening quote has been read, and whether there are dots in it: for a short

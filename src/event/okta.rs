@@ -119,26 +119,39 @@ struct Mapping<'a, 's> {
 }
 
 impl<'s> Mapping<'_, 's> {
+    /// The members that `fields` make. Each is written where it stays by the arm that finds it.
     fn object(&self, fields: &'static [Field]) -> &'s [Member<'s>] {
         let mut members = ArenaVec::with_capacity_in(fields.len(), self.arena);
-        members.extend(fields.iter().filter_map(|field| {
-            Some(Member { name: field.name, value: self.value(&field.source)? })
-        }));
-        members.into_bump_slice()
-    }
-
-    fn value(&self, source: &'static Source) -> Option<Value<'s>> {
-        match source {
-            Source::Copy(part, name) => {
-                tree::pruned(self.arena, member(self.parts.part(*part), name)?)
-            }
-            Source::Constant(text) => Some(Value::Text(text)),
-            Source::Fact(fact) => self.facts.of_kind(*fact),
-            Source::Object(fields) => {
-                let members = self.object(fields);
-                (!members.is_empty()).then_some(Value::Object(members))
+        for Field { name, source } in fields {
+            match source {
+                Source::Copy(part, from) => {
+                    let mut own = self.parts.part(*part).iter();
+                    let Some(found) = own.find(|member| member.is_named(from)) else { continue };
+                    match found.value {
+                        Value::Object(_) | Value::Array(_) => {
+                            let value = tree::pruned(self.arena, found.value);
+                            members.extend(value.map(|value| Member { name, value }));
+                        }
+                        _ if tree::says_something(found.value) => {
+                            members.push(Member { name, value: found.value });
+                        }
+                        _ => {}
+                    }
+                }
+                Source::Constant(text) => members.push(Member { name, value: Value::Text(text) }),
+                Source::Fact(fact) => {
+                    let value = self.facts.of_kind(*fact);
+                    members.extend(value.map(|value| Member { name, value }));
+                }
+                Source::Object(fields) => {
+                    let inner = self.object(fields);
+                    if !inner.is_empty() {
+                        members.push(Member { name, value: Value::Object(inner) });
+                    }
+                }
             }
         }
+        members.into_bump_slice()
     }
 }
 

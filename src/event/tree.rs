@@ -61,12 +61,21 @@ pub(super) fn object_with<'s>(
     members: &'s [Member<'s>],
     dots: Dots,
 ) -> Value<'s> {
+    Value::Object(members_with(arena, members, dots))
+}
+
+/// The members of that object.
+pub(super) fn members_with<'s>(
+    arena: &'s Arena,
+    members: &'s [Member<'s>],
+    dots: Dots,
+) -> &'s [Member<'s>] {
     if dots == Dots::None && is_unique(arena, members) {
-        return Value::Object(members);
+        return members;
     }
     let entries = members.iter().map(|member| Entry::of(member.name, member.value));
     let entries: ArenaVec<'_, Entry<'s>> = entries.collect_in(arena);
-    Value::Object(merge(arena, entries))
+    merge(arena, entries)
 }
 
 /// Whether every name occurs once.
@@ -264,7 +273,7 @@ fn pruned_inside<'s>(arena: &'s Arena, value: Value<'s>) -> Option<Value<'s>> {
 }
 
 /// Whether there is nothing to prune in or below `value`.
-fn says_something(value: Value<'_>) -> bool {
+pub(super) fn says_something(value: Value<'_>) -> bool {
     match value {
         Value::Null => false,
         Value::Text(text) => !text.is_empty(),

@@ -5,6 +5,7 @@
 
 /// One JSON value, borrowed from an [`Arena`](super::Arena).
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(u64)]
 pub enum Value<'s> {
     /// JSON `null`.
     Null,
@@ -103,6 +104,7 @@ impl From<Value<'_>> for serde_json::Value {
 }
 
 /// The value of the member of that name.
+#[inline]
 #[must_use]
 pub fn member<'s>(members: &'s [Member<'s>], name: &str) -> Option<Value<'s>> {
     members.iter().find(|member| member.is_named(name)).map(|member| member.value)
