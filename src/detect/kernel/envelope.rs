@@ -18,12 +18,18 @@ pub(super) struct State {
     deepest: u64,
 }
 
-/// What is carried for the blocks that need a careful look.
-pub(super) struct Rare {
+/// What is carried for escapes.
+#[derive(Clone, Copy)]
+pub(super) struct Escapes {
     /// 1 where the block before ended with a backslash.
     slash: u64,
     /// 1 where the first byte of the next block is escaped.
     escaped: u64,
+}
+
+/// What is carried for the blocks that need a careful look.
+pub(super) struct Rare {
+    pub(super) escapes: Escapes,
     /// Bytes that must not stand where they stand.
     bad: u64,
     /// From the first block with bytes above ASCII to the end of the last one, in the text; empty
@@ -67,27 +73,42 @@ impl State {
     }
 }
 
-impl Rare {
-    pub(super) const fn new() -> Self {
-        Self { slash: 0, escaped: 0, bad: 0, high: (0, 0) }
-    }
-
-    /// Whether the block before ended with a backslash: the next one needs a careful look.
+impl Escapes {
+    /// Whether the block before ended with a backslash.
     #[inline(always)]
-    pub(super) const fn is_pending(&self) -> bool {
+    pub(super) const fn is_pending(self) -> bool {
         self.slash != 0
     }
 
     /// Of the places of `u`, those of an escape: right behind a backslash.
-    pub(super) const fn unicode(&self, slashes: u64, us: u64) -> u64 {
+    #[inline(always)]
+    pub(super) const fn unicode(self, slashes: u64, us: u64) -> u64 {
         us & (slashes << 1 | self.slash)
+    }
+
+    /// Takes in the backslashes of a block; the bytes of it that are escaped: those behind an odd run
+    /// of them. The subtraction carries along a run from its begin to its end, so that the parity of
+    /// both places decides (the method of simdjson, arXiv:1902.08318, section 3.1.1).
+    #[inline(always)]
+    pub(super) const fn take(&mut self, slashes: u64) -> u64 {
+        let begins = slashes & !self.escaped;
+        let carried = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
+        let escaped = carried ^ (slashes | self.escaped);
+        self.escaped = (carried & slashes) >> 63;
+        self.slash = slashes >> 63;
+        escaped
+    }
+}
+
+impl Rare {
+    pub(super) const fn new() -> Self {
+        Self { escapes: Escapes { slash: 0, escaped: 0 }, bad: 0, high: (0, 0) }
     }
 
     /// Takes in the block from byte `at` to byte `end`, and says which of its bytes stand in strings;
     /// `before` is all ones where the block before ended in one.
     pub(super) fn inside(&mut self, masks: Masks, (at, end): (usize, usize), before: u64) -> u64 {
-        let quotes = masks.quotes & !self.escapes(masks.slashes);
-        self.slash = masks.slashes >> 63;
+        let quotes = masks.quotes & !self.escapes.take(masks.slashes);
         let inside = prefix_xor(quotes) ^ before;
         if masks.high != 0 {
             let begin = if self.high.1 == 0 { at } else { self.high.0 };
@@ -96,17 +117,6 @@ impl Rare {
         self.bad |= masks.high & !inside;
         self.bad |= masks.below_space & (inside | !masks.spaces);
         inside
-    }
-
-    /// The bytes of the block that are escaped, from the mask of its backslashes: those behind an
-    /// odd run of them. The subtraction carries along a run from its begin to its end, so that the
-    /// parity of both places decides (the method of simdjson, arXiv:1902.08318, section 3.1.1).
-    const fn escapes(&mut self, slash: u64) -> u64 {
-        let begins = slash & !self.escaped;
-        let carried = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
-        let escaped = carried ^ (slash | self.escaped);
-        self.escaped = (carried & slash) >> 63;
-        escaped
     }
 }
 
@@ -125,7 +135,7 @@ macro_rules! carefully {
             (rare, before): (&mut Rare, u64),
         ) -> Option<u64> {
             let slashes = self.eq(b'\\') >> seen;
-            let escapes = rare.unicode(slashes, self.eq(b'u') >> seen);
+            let escapes = rare.escapes.unicode(slashes, self.eq(b'u') >> seen);
             if escapes != 0 && kernel.is_any_hiding(payload, at, escapes) {
                 return None;
             }

@@ -141,27 +141,52 @@ macro_rules! pass {
         }
         let (mut state, mut rare) = (State::new(), Rare::new());
         let mut at = 0;
+        // Whether the block before was a plain one. Others come in a row: in text with quotes that are
+        // escaped each is one, and two blocks at once would be looked at in vain.
+        let mut is_calm = true;
         loop {
-            // Two blocks a step. No call stands in this loop: a call anywhere in it would keep what
-            // is compared with in memory instead of in registers.
-            if <$Block>::TWO_A_STEP && !rare.is_pending() {
-                while at + BLOCK + SHORTEST <= text.len() {
+            // No call stands in the two inner loops: a call anywhere in them would keep what is
+            // compared with in memory instead of in registers. First plain blocks, two a step.
+            while <$Block>::HAS_ROOM && is_calm && at + BLOCK + SHORTEST <= text.len() {
+                prefetch(text, at);
+                let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
+                let (next, more) = pairs_at!($Block, text, at + BLOCK, &pairs, $ENVELOPE);
+                let mut special = <$Block>::or(any, more);
+                if $ENVELOPE {
+                    special = <$Block>::or_special(special, block);
+                    special = <$Block>::or_special(special, next);
+                }
+                if <$Block>::is_any(special) {
+                    break;
+                }
+                if $ENVELOPE {
+                    envelope!($Block, state, block, 0);
+                    envelope!($Block, state, next, 0);
+                }
+                at += 2 * BLOCK;
+            }
+            // Then blocks with short escapes, until a plain one.
+            if <$Block>::HAS_ROOM && $ENVELOPE {
+                is_calm = false;
+                let mut escapes = rare.escapes;
+                while !is_calm && at + SHORTEST <= text.len() {
                     prefetch(text, at);
                     let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
-                    let (next, more) = pairs_at!($Block, text, at + BLOCK, &pairs, $ENVELOPE);
-                    let mut special = <$Block>::or(any, more);
-                    if $ENVELOPE {
-                        special = <$Block>::or_special(special, block);
-                        special = <$Block>::or_special(special, next);
-                    }
-                    if <$Block>::is_any(special) {
+                    let slashes = block.eq(b'\\');
+                    let is_odd = <$Block>::is_any(<$Block>::or_odd(any, block));
+                    if is_odd || escapes.unicode(slashes, block.eq(b'u')) != 0 {
                         break;
                     }
-                    if $ENVELOPE {
-                        envelope!($Block, state, block, 0);
-                        envelope!($Block, state, next, 0);
-                    }
-                    at += 2 * BLOCK;
+                    is_calm = slashes == 0;
+                    let quotes = block.eq(b'"') & !escapes.take(slashes);
+                    let inside = <$Block>::prefix_xor(quotes) ^ state.inside;
+                    let (opened, closed) = block.brackets();
+                    state.block(inside, opened, closed);
+                    at += BLOCK;
+                }
+                rare.escapes = escapes;
+                if is_calm {
+                    continue;
                 }
             }
             if at + SHORTEST > text.len() {
@@ -178,7 +203,7 @@ macro_rules! pass {
             if $ENVELOPE {
                 // A pair alone asks for no careful look, and with keys each event has one.
                 let special = <$Block>::or_special(<$Block>::none(), block);
-                let is_special = <$Block>::is_any(special) || rare.is_pending();
+                let is_special = <$Block>::is_any(special) || rare.escapes.is_pending();
                 let place = (payload, at);
                 envelope!($Block, kernel, place, (state, rare), (block, 0, is_special));
             }
@@ -223,7 +248,7 @@ macro_rules! pass {
         for (block, at, seen) in [(block, at, 0), (last, at + BLOCK, at + BLOCK - end)] {
             if seen < BLOCK {
                 let special = <$Block>::or_special(<$Block>::none(), block);
-                let is_special = <$Block>::is_any(special) || rare.is_pending();
+                let is_special = <$Block>::is_any(special) || rare.escapes.is_pending();
                 let place = (payload, at);
                 envelope!($Block, kernel, place, (state, rare), (block, seen, is_special));
             }
@@ -329,8 +354,8 @@ macro_rules! envelope {
 struct Portable([u8; BLOCK]);
 
 impl Portable {
-    /// Whether the pass looks at two blocks in a step: no, a block is many registers.
-    const TWO_A_STEP: bool = false;
+    /// Whether two blocks and what they are compared with have room in the registers.
+    const HAS_ROOM: bool = false;
 
     /// Always found: this level loads with the bounds checked, and pads where nothing is.
     ///
@@ -361,6 +386,10 @@ impl Portable {
     }
     fn eq(self, byte: u8) -> u64 {
         self.mask(|found| found == byte)
+    }
+    fn or_odd(any: u8, block: Self) -> u8 {
+        let odd = |byte: u8| !(b' '..0x80).contains(&byte);
+        block.0.iter().fold(any, |any, found| any | u8::from(odd(*found)))
     }
     fn or_special(any: u8, block: Self) -> u8 {
         let special = |byte: u8| byte == b'\\' || !(b' '..0x80).contains(&byte);

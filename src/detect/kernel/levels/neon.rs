@@ -11,7 +11,7 @@ use super::{BLOCK, Found, Kernel, Masks, Rare, SHORTEST, State, carefully, padde
 struct Neon([uint8x16_t; 4]);
 
 impl Neon {
-    const TWO_A_STEP: bool = true;
+    const HAS_ROOM: bool = true;
 
     /// # Safety
     /// `at + BLOCK <= text.len()`
@@ -77,9 +77,15 @@ impl Neon {
     #[inline]
     #[target_feature(enable = "neon")]
     fn or_special(any: uint8x16_t, block: Self) -> uint8x16_t {
+        block.0.iter().fold(Self::or_odd(any, block), |any, quarter| {
+            vorrq_u8(any, vceqq_u8(*quarter, Self::splat(b'\\')))
+        })
+    }
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn or_odd(any: uint8x16_t, block: Self) -> uint8x16_t {
         block.0.iter().fold(any, |any, quarter| {
-            let odd = vcltq_s8(vreinterpretq_s8_u8(*quarter), vdupq_n_s8(0x20));
-            vorrq_u8(any, vorrq_u8(odd, vceqq_u8(*quarter, Self::splat(b'\\'))))
+            vorrq_u8(any, vcltq_s8(vreinterpretq_s8_u8(*quarter), vdupq_n_s8(0x20)))
         })
     }
     #[inline]

@@ -29,7 +29,7 @@ fn prefix_xor(mask: u64) -> u64 {
 struct Avx512(__m512i);
 
 impl Avx512 {
-    const TWO_A_STEP: bool = true;
+    const HAS_ROOM: bool = true;
 
     /// # Safety
     /// `at + BLOCK <= text.len()`
@@ -73,7 +73,13 @@ impl Avx512 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn or_special(any: u64, block: Self) -> u64 {
-        any | block.eq(b'\\') | _mm512_cmplt_epi8_mask(block.0, _mm512_set1_epi8(0x20))
+        Self::or_odd(any | block.eq(b'\\'), block)
+    }
+    /// The same without the backslash.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn or_odd(any: u64, block: Self) -> u64 {
+        any | _mm512_cmplt_epi8_mask(block.0, _mm512_set1_epi8(0x20))
     }
     /// Opening and closing brackets: `[` and `{`, `]` and `}` differ in one bit.
     #[inline]
@@ -113,7 +119,7 @@ pub(super) fn avx512<const N: usize, const ENVELOPE: bool>(
 struct Avx2(__m256i, __m256i);
 
 impl Avx2 {
-    const TWO_A_STEP: bool = true;
+    const HAS_ROOM: bool = true;
 
     /// # Safety
     /// `at + BLOCK <= text.len()`
@@ -178,10 +184,15 @@ impl Avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn or_special(any: __m256i, block: Self) -> __m256i {
-        let (slash, space) = (Self::splat(b'\\'), Self::splat(b' '));
+        let slash = Self::splat(b'\\');
         let slash = [_mm256_cmpeq_epi8(block.0, slash), _mm256_cmpeq_epi8(block.1, slash)];
-        let odd = _mm256_cmpgt_epi8(space, _mm256_min_epi8(block.0, block.1));
-        _mm256_or_si256(_mm256_or_si256(any, odd), _mm256_or_si256(slash[0], slash[1]))
+        _mm256_or_si256(Self::or_odd(any, block), _mm256_or_si256(slash[0], slash[1]))
+    }
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn or_odd(any: __m256i, block: Self) -> __m256i {
+        let odd = _mm256_cmpgt_epi8(Self::splat(b' '), _mm256_min_epi8(block.0, block.1));
+        _mm256_or_si256(any, odd)
     }
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -221,7 +232,7 @@ pub(super) fn avx2<const N: usize, const ENVELOPE: bool>(kernel: &Kernel, payloa
 struct Sse2([__m128i; 4]);
 
 impl Sse2 {
-    const TWO_A_STEP: bool = false;
+    const HAS_ROOM: bool = false;
 
     /// # Safety
     /// `at + BLOCK <= text.len()`
@@ -285,10 +296,15 @@ impl Sse2 {
     #[inline]
     #[target_feature(enable = "sse2")]
     fn or_special(any: __m128i, block: Self) -> __m128i {
+        block.0.iter().fold(Self::or_odd(any, block), |any, quarter| {
+            _mm_or_si128(any, _mm_cmpeq_epi8(*quarter, Self::splat(b'\\')))
+        })
+    }
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn or_odd(any: __m128i, block: Self) -> __m128i {
         block.0.iter().fold(any, |any, quarter| {
-            let odd = _mm_cmplt_epi8(*quarter, _mm_set1_epi8(0x20));
-            let slash = _mm_cmpeq_epi8(*quarter, Self::splat(b'\\'));
-            _mm_or_si128(any, _mm_or_si128(odd, slash))
+            _mm_or_si128(any, _mm_cmplt_epi8(*quarter, _mm_set1_epi8(0x20)))
         })
     }
     #[inline]
