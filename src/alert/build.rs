@@ -4,14 +4,16 @@
 //! come with a record are passed on only where the configuration names them, control characters
 //! escaped.
 
+use std::fmt;
 use std::sync::Arc;
 
+use sha1_smol::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::encode::{self, Extent};
 use super::facts::Facts;
 use super::headers;
-use super::json::Json;
+use super::json::{DECIMAL_BYTES_MAX, Json, decimal};
 use super::mapping::Mappings;
 use super::notice::{self, NoticeInput};
 use super::reason::Reason;
@@ -24,7 +26,8 @@ use crate::record::{Record, Timestamp};
 use crate::rule::{Rule, RuleIndex, RuleSet, Severity};
 
 /// The name space of `kibana.alert.rule.execution.uuid`.
-const EXECUTIONS: uuid::Uuid = uuid::Uuid::from_u128(0x5a9b_1c1e_42c4_4f5e_9a0d_6f0e_7d3a_8b21);
+pub(super) const EXECUTIONS: uuid::Uuid =
+    uuid::Uuid::from_u128(0x5a9b_1c1e_42c4_4f5e_9a0d_6f0e_7d3a_8b21);
 
 /// What is the same for every alert of a run.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +77,7 @@ pub struct AlertEncoder {
     event_id: FieldPath,
     facts: Facts,
     reason: Reason,
+    executions: Executions,
     /// By rule index, one for each rule of `rules`.
     prepared: Vec<Prepared>,
 }
@@ -122,6 +126,7 @@ impl AlertEncoder {
             event_id: FieldPath::new("event.id"),
             facts: Facts::default(),
             reason: Reason::default(),
+            executions: Executions::of(&rules),
             rules,
             options,
         }
@@ -245,9 +250,14 @@ impl AlertEncoder {
     /// The id of the execution: one per rule set and record.
     pub(super) fn execution(&self, record: &Record<'_>) -> uuid::fmt::Hyphenated {
         let position = record.position;
-        let (rules, topic) = (self.rules.sha256(), position.topic);
-        let name = format!("{rules}\0{topic}\0{}\0{}", position.partition, position.offset);
-        uuid::Uuid::new_v5(&EXECUTIONS, name.as_bytes()).hyphenated()
+        let mut hash = self.executions.0.clone();
+        hash.update(position.topic.as_bytes());
+        for number in [position.partition.into(), position.offset] {
+            hash.update(&[0]);
+            hash.update(decimal(number, &mut [0; DECIMAL_BYTES_MAX]));
+        }
+        let [bytes @ .., _, _, _, _] = hash.digest().bytes();
+        uuid::Builder::from_sha1_bytes(bytes).into_uuid().hyphenated()
     }
 
     pub(super) fn options(&self) -> &EncoderOptions {
@@ -288,6 +298,25 @@ fn judge(rule: &Rule, rules: &RuleSet, options: &EncoderOptions) -> Vec<u8> {
     json.text_member("commit", &options.build_commit);
     json.close_object();
     json.into_bytes()
+}
+
+/// The hash of a version 5 UUID in [`EXECUTIONS`], up to the rule set's part of the name.
+struct Executions(Sha1);
+
+impl Executions {
+    fn of(rules: &RuleSet) -> Self {
+        let mut hash = Sha1::new();
+        hash.update(EXECUTIONS.as_bytes());
+        hash.update(rules.sha256().as_bytes());
+        hash.update(&[0]);
+        Self(hash)
+    }
+}
+
+impl fmt::Debug for Executions {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Executions")
+    }
 }
 
 /// SHA-256 over the parts with a NUL between them.

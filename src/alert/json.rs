@@ -243,20 +243,43 @@ impl Json {
     }
 }
 
-/// Writes `number` in decimal.
-fn write_integer(sheet: &mut Sheet, number: i64) {
-    if number < 0 {
-        sheet.push(b'-');
+/// The longest decimal number of 64 bits, and its sign.
+pub(super) const DECIMAL_BYTES_MAX: usize = 21;
+
+/// `number` in decimal, at the end of `digits`.
+pub(super) fn decimal(number: i64, digits: &mut [u8; DECIMAL_BYTES_MAX]) -> &[u8] {
+    let unsigned = write_digits_of(number.unsigned_abs(), digits);
+    let begin = unsigned - usize::from(number < 0);
+    if number < 0
+        && let Some(sign) = digits.get_mut(begin)
+    {
+        *sign = b'-';
     }
-    write_number(sheet, number.unsigned_abs());
+    digits.get(begin..).unwrap_or_default()
+}
+
+fn write_integer(sheet: &mut Sheet, number: i64) {
+    sheet.put(decimal(number, &mut [0; DECIMAL_BYTES_MAX]));
 }
 
 fn write_number(sheet: &mut Sheet, number: u64) {
-    let mut digits = [0; 20];
-    let length = number.checked_ilog10().map_or(1, |digits| digits as usize + 1);
-    let used = digits.get_mut(..length).unwrap_or_default();
-    write_digits(used, number);
-    sheet.put(used);
+    let mut digits = [0; DECIMAL_BYTES_MAX];
+    let begin = write_digits_of(number, &mut digits);
+    sheet.put(digits.get(begin..).unwrap_or_default());
+}
+
+/// Writes `number` at the end of `digits`; where it begins.
+fn write_digits_of(mut number: u64, digits: &mut [u8; DECIMAL_BYTES_MAX]) -> usize {
+    let mut begin = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        begin -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    begin
 }
 
 /// The length of a time with its quotes.

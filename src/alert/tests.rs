@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::build::hash_parts;
+use super::build::{EXECUTIONS, hash_parts};
 use super::facts::{Facts, Truth};
 use super::mapping::Mappings;
 use super::reason::Reason;
@@ -11,7 +11,7 @@ use super::{AlertEncoder, DeadLetter, Encoded, EncoderOptions, REASONS, Stage};
 use crate::disposition::Notice;
 use crate::disposition::tests::{event, record, rules, time};
 use crate::event::{Arena, Event, FieldTypes, Value};
-use crate::record::{Header, Headers, Record, Timestamp};
+use crate::record::{Header, Headers, Position, Record, Timestamp};
 use crate::rule::RuleIndex;
 
 #[derive(Clone)]
@@ -29,6 +29,19 @@ impl Headers for Fixed {
 fn header<'e>(encoded: &'e Encoded, name: &str) -> Option<&'e str> {
     let found = encoded.headers.iter().find(|(known, _)| known == name)?;
     found.1.as_deref().map(|bytes| std::str::from_utf8(bytes).expect("own headers are text"))
+}
+
+#[test]
+fn an_execution_is_a_uuid_of_rule_set_and_position() {
+    let rules = rules("");
+    let encoder =
+        AlertEncoder::new(rules.clone(), &FieldTypes::default(), EncoderOptions::default());
+    for (topic, partition, offset) in [("okta", 0, 0), ("", 12, 345), ("t", -1, i64::MIN)] {
+        let position = Position { topic, partition, offset };
+        let id = encoder.execution(&Record { position, ..record(b"{}") }).to_string();
+        let name = format!("{}\0{topic}\0{partition}\0{offset}", rules.sha256());
+        assert_eq!(id, uuid::Uuid::new_v5(&EXECUTIONS, name.as_bytes()).to_string());
+    }
 }
 
 #[test]

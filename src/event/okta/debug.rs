@@ -21,9 +21,15 @@ pub(super) fn debug_data<'s>(
     let arena = reader.arena;
     let raw = member(below(event, "debugContext"), "debugData")?;
     let raw = tree::pruned(arena, Value::Object(raw.members()))?.members();
-    let flattened =
-        raw.iter().map(|member| Member { name: member.name, value: taken_apart(reader, member) });
-    let flattened: ArenaVec<'s, Member<'s>> = flattened.collect_in(arena);
+    let mut flattened = ArenaVec::with_capacity_in(raw.len(), arena);
+    for member in raw {
+        match member.name {
+            "behaviors" | "risk" | "logOnlySecurityData" => {
+                flattened.push(Member { name: member.name, value: taken_apart(reader, member) });
+            }
+            _ => flattened.push(*member),
+        }
+    }
     let flattened: &'s [Member<'s>] = flattened.into_bump_slice();
     let mut members = ArenaVec::with_capacity_in(DEBUG_NAMES.len() + 5, arena);
     members.push(Member { name: const { own("flattened") }, value: Value::Object(flattened) });

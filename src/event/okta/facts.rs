@@ -226,15 +226,17 @@ fn first_of_type<'s>(targets: Option<Value<'s>>, wanted: &str) -> &'s [Member<'s
 
 /// The value with the members of its objects (of an array: of each) named as the table says.
 fn renamed<'s>(arena: &'s Arena, value: Value<'s>, names: &[(&str, &'static str)]) -> Value<'s> {
-    let new_name = |name: &'s str| -> &'s str {
-        names.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| *new)
+    let new_name = |member: &Member<'s>| -> &'s str {
+        let row = names.iter().find(|(old, _)| member.is_named(old));
+        row.map_or(member.name, |(_, new)| *new)
     };
     match value {
         Value::Object(members) => {
-            let members = members
-                .iter()
-                .map(|member| Member { name: new_name(member.name), value: member.value });
-            tree::object(arena, members.collect_in(arena))
+            let mut renamed = ArenaVec::with_capacity_in(members.len(), arena);
+            for member in members {
+                renamed.push(Member { name: new_name(member), value: member.value });
+            }
+            tree::object(arena, renamed)
         }
         Value::Array(items) => {
             let items = items.iter().map(|item| renamed(arena, *item, names));
@@ -310,11 +312,17 @@ fn device<'s>(reader: &mut Reader<'_, 's>, event: &'s [Member<'s>]) -> Option<Va
 fn snake_cased<'s>(arena: &'s Arena, value: Value<'s>) -> Value<'s> {
     match value {
         Value::Object(members) => {
-            let members = members.iter().map(|member| Member {
-                name: snake_case(arena, member.name),
-                value: snake_cased(arena, member.value),
-            });
-            tree::object(arena, members.collect_in(arena))
+            let mut cased = ArenaVec::with_capacity_in(members.len(), arena);
+            for member in members {
+                let name = snake_case(arena, member.name);
+                match member.value {
+                    Value::Object(_) | Value::Array(_) => {
+                        cased.push(Member { name, value: snake_cased(arena, member.value) });
+                    }
+                    _ => cased.push(Member { name, value: member.value }),
+                }
+            }
+            tree::object(arena, cased)
         }
         Value::Array(items) => {
             let items = items.iter().map(|item| snake_cased(arena, *item));
