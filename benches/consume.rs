@@ -8,7 +8,7 @@
 //! Each program starts, joins its group, reads all and ends; the more events, the less of that is in
 //! the ratio. Where nothing hits, `run` matches and sends nothing: what is above that is the alerts.
 //!
-//! `cargo bench --bench consume [-- --broker kafka|canned --events N --runs N
+//! `cargo bench --bench consume [-- --broker kafka|canned --events N --runs N --permille HITS
 //! --compression none|lz4|zstd] [--against OUZEL]`
 //!
 //! `--against` names the program of another state of the code, which runs in turn with this one's.
@@ -109,14 +109,15 @@ impl Server {
     }
 
     /// Fills the topic with (about) that many events; how many there are.
-    fn fill(&self, topic: &str, compression: &str, events: u64) -> u64 {
+    fn fill(&self, topic: &str, compression: &str, (events, permille): (u64, u32)) -> u64 {
         match self {
             Self::Kafka(broker) => {
-                fill::publish(&broker.plaintext(), topic, compression, events);
+                fill::publish(&broker.plaintext(), topic, compression, (events, permille));
                 events
             }
             Self::Canned(canned) => {
-                fill::publish(&canned.address(), topic, compression, events.min(GENERATED_MAX));
+                let generated = (events.min(GENERATED_MAX), permille);
+                fill::publish(&canned.address(), topic, compression, generated);
                 let events = i64::try_from(events).expect("a small number");
                 u64::try_from(canned.stretch(topic, events)).expect("a count")
             }
@@ -161,9 +162,10 @@ fn main() {
     }
     let events = number(&arguments, "--events", 1_200_000);
     let runs = usize::try_from(number(&arguments, "--runs", 7)).expect("a small number");
+    let permille = u32::try_from(number(&arguments, "--permille", 1)).expect("a small number");
     let server = Server::start(&arguments);
     println!(
-        "{events} raw events, 1 partition, 0.1 % hits, {runs} runs, interleaved, medians; {}",
+        "{events} raw events, 1 partition, {permille} hits in a thousand, {runs} runs, interleaved, medians; {}",
         server.about()
     );
     for topic in ["alerts", "dead-letters"] {
@@ -177,7 +179,7 @@ fn main() {
         }
         let topic = format!("in-{compression}");
         server.create(&topic, Keeping::Replayed);
-        let events = server.fill(&topic, compression, events);
+        let events = server.fill(&topic, compression, (events, permille));
         // The kernel writes the topic to the disk for half a minute: meanwhile a fetch costs up to
         // twice as much.
         nix::unistd::sync();
@@ -240,6 +242,8 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
         ratio(&unchecked),
         ratio(&without)
     );
+    let alerts = shipped.iter().zip(&without).map(|(own, none)| own.cpu_seconds / none.cpu_seconds);
+    println!("  CPU, as shipped, with its alerts : where nothing hits = {:.2}", median(alerts));
     if !other.is_empty() {
         print_row(
             "the other, as shipped",

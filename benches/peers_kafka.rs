@@ -99,7 +99,7 @@ fn main() {
     let broker = Broker::start_with(&MACHINE).expect("the broker starts");
     client::create_topics(&broker.plaintext(), &[("events", 1), ("dead-letters", 1)])
         .expect("topics can be created");
-    fill::publish(&broker.plaintext(), "events", &compression, events);
+    fill::publish(&broker.plaintext(), "events", &compression, (events, 1));
     // The kernel writes the topic to the disk for half a minute: meanwhile a fetch costs up to
     // twice as much.
     nix::unistd::sync();

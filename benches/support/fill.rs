@@ -8,8 +8,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// Publishes that many events, in large batches; 0.1 % of them are hits.
-pub fn publish(brokers: &str, topic: &str, compression: &str, events: u64) {
+/// Publishes that many events, in large batches; of a thousand, `hits_permille` are hits.
+pub fn publish(brokers: &str, topic: &str, compression: &str, (events, hits_permille): (u64, u32)) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("compression.type", compression)
@@ -17,7 +17,7 @@ pub fn publish(brokers: &str, topic: &str, compression: &str, events: u64) {
         .set("batch.size", "524288")
         .create()
         .expect("these settings are valid");
-    let mut generator = Generator::new(Options::default());
+    let mut generator = Generator::new(Options { hits_permille, ..Options::default() });
     let mut event = Vec::new();
     for _ in 0..events {
         event.clear();

@@ -149,6 +149,7 @@ macro_rules! pass {
             // compared with in memory instead of in registers. First plain blocks, two a step.
             while <$Block>::HAS_ROOM && is_calm && at + BLOCK + SHORTEST <= text.len() {
                 prefetch(text, at);
+                prefetch(text, at + BLOCK);
                 let (block, any) = pairs_at!($Block, text, at, &pairs, $ENVELOPE);
                 let (next, more) = pairs_at!($Block, text, at + BLOCK, &pairs, $ENVELOPE);
                 let mut special = <$Block>::or(any, more);
