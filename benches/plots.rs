@@ -226,7 +226,7 @@ fn stages(plan: &Plan) -> (Bar<'static>, Bars<'static>) {
         ("file, worker, what is kept, sink", micro(alert - encoded)),
     ];
     let alert = Bars {
-        title: "An alert costs as much as twenty clean records: CPU time by step",
+        title: "What an alert costs: CPU time by step",
         unit: "us",
         bars: vec![("an event that hits, from lines to lines", alert)],
     };
