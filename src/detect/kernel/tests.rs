@@ -157,6 +157,10 @@ fn the_envelope_is_judged_alike_at_every_place() {
             payload.extend([b'\\'; 3]);
             payload.extend(piece.as_bytes());
             check(&payload);
+            // Plain blocks and back: what was carried must hold when two blocks are looked at at once.
+            payload.extend([b' '; 200]);
+            payload.extend(piece.as_bytes());
+            check(&payload);
         }
     }
     check("[".repeat(200).as_bytes());
