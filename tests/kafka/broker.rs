@@ -7,6 +7,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::certificates::Certificates;
 use super::java;
@@ -104,6 +105,26 @@ impl Broker {
     /// The folder of this run.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The ends of the logs that were written since, each with its path; those of a stage that a
+    /// failed case started, so that its failure can be understood from what the suite prints.
+    pub fn logs_since(&self, started: SystemTime) -> Vec<String> {
+        const LINES: usize = 30;
+        let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+        let files = entries(&self.folder).flat_map(|test| entries(&test.path()));
+        let logs = files.map(|file| file.path()).filter(|path| {
+            let is_new = |at: SystemTime| at >= started;
+            path.extension().is_some_and(|ending| ending == "log")
+                && path.metadata().and_then(|of| of.modified()).is_ok_and(is_new)
+        });
+        let tail = |path: PathBuf| {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines.split_at(lines.len().saturating_sub(LINES)).1.join("\n");
+            format!("the end of {}:\n{last}", path.display())
+        };
+        logs.map(tail).collect()
     }
 
     /// A folder for the files of one test.

@@ -259,7 +259,8 @@ pub fn hand_over(broker: &Broker) -> Result<String, String> {
     history::wait_for_end(&brokers, name, name, MINUTE)?;
     second.stop()?;
     let (answer, code) = coverage(&folder, "second")?;
-    expect("complete", &json!([answer["complete"], code]), &json!([true, 0]))?;
+    expect("complete", &json!([answer["complete"], code]), &json!([true, 0]))
+        .map_err(|fault| format!("{fault}: {answer}"))?;
     let again = sum(&answer, "judged_again");
     let judged = sum(&answer, "judged");
     expect("judged, less what was judged again", &json!(judged - again), &json!(60_000))?;

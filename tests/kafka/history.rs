@@ -278,12 +278,15 @@ pub fn wait_for_end(
     topic: &str,
     within: Duration,
 ) -> Result<BTreeMap<i32, i64>, String> {
-    client::wait_until("the group has committed the log end", within, || {
+    let mut last = String::new();
+    let reached = client::wait_until("the group has committed the log end", within, || {
         let ends = client::log_ends(brokers, topic)?;
         let committed = client::committed(brokers, group, topic)?;
         let is_at_end = ends.iter().all(|(partition, end)| {
             *end == 0 || committed.get(partition).is_some_and(|offset| offset == end)
         });
+        last = format!("ends {ends:?}, committed {committed:?}");
         Ok(is_at_end.then_some(committed))
-    })
+    });
+    reached.map_err(|fault| format!("{fault}; {last}"))
 }

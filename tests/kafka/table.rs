@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::broker::Broker;
 
@@ -57,7 +57,7 @@ struct Line {
 impl Table {
     /// Runs a case and notes what it saw.
     pub fn run(&self, case: &Case, broker: &Broker) -> Result<(), String> {
-        let started = Instant::now();
+        let (started, started_at) = (Instant::now(), SystemTime::now());
         let outcome = (case.test)(broker);
         let (took, seen) = (started.elapsed(), outcome.as_ref().ok().cloned());
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,6 +65,9 @@ impl Table {
         if let Err(fault) = &outcome {
             // Now, and not only when everything has run.
             println!("\n{}: {fault}", case.name);
+            for tail in broker.logs_since(started_at) {
+                println!("{tail}");
+            }
         }
         outcome.map(drop)
     }
