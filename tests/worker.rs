@@ -410,6 +410,23 @@ fn a_drain_that_takes_too_long_commits_less_and_loses_nothing() {
 }
 
 #[test]
+fn a_record_that_comes_once_more_is_judged_once_and_what_is_open_before_it_stays_open() {
+    let mut bench =
+        Bench::new(source_of(&[okta::hit("h1"), okta::hit("h2")]), MemorySink::default());
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(2);
+    bench.worker.source().repeat(&partition(0));
+    bench.worker.source().push(&partition(0), MemoryRecord::of(okta::clean("c")));
+    bench.steps(20);
+    assert_eq!((bench.worker.tally().repeated, bench.worker.tally().rewinds), (1, 0));
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(0), "h1 is not delivered");
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(20);
+    assert_eq!(bench.alerts().len(), 2);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(3));
+}
+
+#[test]
 fn a_topic_made_anew_is_judged_from_its_beginning() {
     let mut bench =
         Bench::new(source_of(&[okta::clean("c"), okta::hit("h1")]), MemorySink::default());

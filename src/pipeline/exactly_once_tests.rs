@@ -247,7 +247,7 @@ impl Model {
         assignment.position += 1;
         let name = partition(number);
         let place = Position { topic: &name.topic, partition: name.partition, offset };
-        let ticket = self.state.claim(&place).expect("what is owned may be taken");
+        let ticket = self.state.claim(&place, None).expect("what is owned may be taken");
         let outputs = owes(number, offset);
         if outputs == 0 {
             self.apply(Input::Clean(ticket, None));

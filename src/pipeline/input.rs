@@ -57,6 +57,15 @@ pub struct Ticket {
     pub offset: i64,
 }
 
+/// Why a record that was lent is not to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untaken {
+    /// Its partition is not (or no longer) ours.
+    NotOwned,
+    /// It was the last one taken of its partition.
+    Repeated,
+}
+
 /// What happens to a worker.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {

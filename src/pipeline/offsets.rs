@@ -62,6 +62,12 @@ impl Offsets {
         self.next.is_none_or(|next| offset >= next)
     }
 
+    /// Whether the record at `offset` with this time stamp is the last one that was taken.
+    #[must_use]
+    pub fn was_last(&self, offset: i64, timestamp: Option<Timestamp>) -> bool {
+        self.next == offset.checked_add(1) && self.last == timestamp
+    }
+
     /// A record without outputs was taken: it is finished.
     pub fn clean(&mut self, offset: i64, timestamp: Option<Timestamp>) {
         debug_assert!(self.is_ahead(offset), "offsets ascend");

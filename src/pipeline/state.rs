@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use super::input::{
     Bounds, Doom, Effect, Ending, Holds, Input, Owner, PartitionView, Ticket, TransactionBounds,
+    Untaken,
 };
 use super::ledger::Closed;
 use super::offsets::{Offsets, Progress};
@@ -96,21 +97,32 @@ impl State {
         }
     }
 
-    /// Asks for the record at `position`; `None`: it is not ours to take. A record that stands
-    /// before one taken earlier (the topic was cut off and filled again) begins another
-    /// assignment, so that it is judged and nothing old can finish it.
-    pub fn claim(&mut self, position: &Position<'_>) -> Option<Ticket> {
+    /// Asks for the record at `position`, with its time stamp. One that stands before one taken
+    /// earlier (the topic was cut off and filled again) begins another assignment, so that it is
+    /// judged and nothing old can finish it.
+    ///
+    /// # Errors
+    /// Why it is not to be taken. The last one taken may be lent once more: while a group rebalances,
+    /// librdkafka pauses what is kept, and a record on its way to us just then is fetched again. It
+    /// has its verdict, and what is open of it and of those before it must stay open.
+    pub fn claim(
+        &mut self,
+        position: &Position<'_>,
+        timestamp: Option<Timestamp>,
+    ) -> Result<Ticket, Untaken> {
         if !matches!(self.phase, Phase::Running) {
-            return None;
+            return Err(Untaken::NotOwned);
         }
-        let (owner, offsets) = self.partitions.owned(position)?;
+        let (owner, offsets) = self.partitions.owned(position).ok_or(Untaken::NotOwned)?;
         let owner = if offsets.is_ahead(position.offset) {
             owner
+        } else if offsets.was_last(position.offset, timestamp) {
+            return Err(Untaken::Repeated);
         } else {
             self.rewinds += 1;
             self.partitions.restart(owner, position.offset)
         };
-        Some(Ticket { owner, offset: position.offset })
+        Ok(Ticket { owner, offset: position.offset })
     }
 
     /// Takes one input and appends what follows from it to `effects`. After the end nothing

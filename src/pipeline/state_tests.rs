@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::state::{Bounds, Effect, Ending, Input, State, Ticket};
+use super::state::{Bounds, Effect, Ending, Input, State, Ticket, Untaken};
 use crate::limits::OUTPUT_RETRY_MAX;
 use crate::record::{Position, Timestamp};
 use crate::source::{CommitMode, Partition};
@@ -240,17 +240,18 @@ impl Model {
         if may && self.assignments.get(&number).is_some_and(|it| it.paused) {
             return; // A paused source lends nothing.
         }
-        let ticket = self.state.claim(&place);
-        assert_eq!(ticket.is_some(), may, "only what is owned is taken");
-        let (Some(ticket), Some(assignment)) = (ticket, self.assignments.get_mut(&number)) else {
-            return;
-        };
+        let time = Some(Timestamp::from_millis(position));
+        let ticket = self.state.claim(&place, time);
+        assert_eq!(ticket != Err(Untaken::NotOwned), may, "only what is owned is taken");
+        let Some(assignment) = self.assignments.get_mut(&number) else { return };
+        assignment.position = position + 1;
+        let is_last = assignment.records.last().is_some_and(|(last, _)| *last == position);
+        assert_eq!(ticket == Err(Untaken::Repeated), may && is_last, "what came last comes once");
+        let Ok(ticket) = ticket else { return };
         if assignment.records.last().is_some_and(|(last, _)| *last >= position) {
             assignment.records.clear(); // Another assignment; old outputs finish nothing in it.
         }
         assignment.records.push((position, outputs));
-        assignment.position = position + 1;
-        let time = Some(Timestamp::from_millis(position));
         if outputs == 0 {
             self.state.apply(Input::Clean(ticket, time), effects);
             assert!(effects.is_empty(), "nothing follows from a clean record");
@@ -429,7 +430,7 @@ proptest! {
 }
 
 fn opened(state: &mut State, offset: i64) -> Ticket {
-    let ticket = state.claim(&Position { topic: "a", partition: 0, offset }).expect("it is owned");
+    let ticket = state.claim(&Position { topic: "a", partition: 0, offset }, None).expect("it is owned");
     state.apply(Input::Opened(ticket, 1, None), &mut Vec::new());
     ticket
 }
@@ -447,7 +448,7 @@ fn a_revoked_partition_is_committed_then_released_when_it_has_drained() {
     let mut effects = Vec::new();
     state.apply(Input::Revoked(&[partition(0)]), &mut effects);
     assert_eq!(effects, []);
-    assert_eq!(state.claim(&Position { topic: "a", partition: 0, offset: 8 }), None);
+    assert_eq!(state.claim(&Position { topic: "a", partition: 0, offset: 8 }, None), Err(Untaken::NotOwned));
     state.apply(Input::Delivered(ticket), &mut effects);
     assert_eq!(
         effects,
@@ -463,7 +464,7 @@ fn a_revoked_partition_is_committed_then_released_when_it_has_drained() {
 fn a_partition_is_committed_when_it_is_given_back_also_where_a_commit_is_on_its_way() {
     for last in [Input::Revoked(&[partition(0)]), Input::Stop] {
         let mut state = running();
-        let ticket = state.claim(&Position { topic: "a", partition: 0, offset: 4 }).expect("owned");
+        let ticket = state.claim(&Position { topic: "a", partition: 0, offset: 4 }, None).expect("owned");
         state.apply(Input::Clean(ticket, None), &mut Vec::new());
         let mut effects = Vec::new();
         state.apply(Input::Tick(BOUNDS.commit_interval), &mut effects);
@@ -511,7 +512,7 @@ fn a_sink_that_cannot_go_on_holds_the_offset_and_ends_with_its_reason() {
 #[test]
 fn a_commit_is_asked_for_once_unless_it_failed() {
     let mut state = running();
-    let ticket = state.claim(&Position { topic: "a", partition: 0, offset: 4 }).expect("owned");
+    let ticket = state.claim(&Position { topic: "a", partition: 0, offset: 4 }, None).expect("owned");
     state.apply(Input::Clean(ticket, None), &mut Vec::new());
     let mut commits = |input: Input<'_>| {
         let mut effects = Vec::new();

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::input::Untaken;
 use super::note::LetterCause;
 use crate::detect::Outcome;
 use crate::disposition::Disposition;
@@ -55,6 +56,8 @@ pub struct Tally {
     pub rebalances: Vec<Rebalance>,
     /// Records that were lent of a partition that is not (or no longer) ours, and not judged.
     pub not_owned: u64,
+    /// Records that were lent once more right after they had been judged, and not judged again.
+    pub repeated: u64,
     /// Records that stood before one taken earlier: their partition was read again from there.
     pub rewinds: u64,
 }
@@ -232,6 +235,14 @@ impl Tally {
         }
     }
 
+    /// Counts one record that was lent and not taken.
+    pub const fn untaken(&mut self, why: Untaken) {
+        match why {
+            Untaken::NotOwned => self.not_owned += 1,
+            Untaken::Repeated => self.repeated += 1,
+        }
+    }
+
     /// Counts one dead letter.
     pub fn dead_letter(&mut self, cause: LetterCause) {
         let count = match cause {
@@ -277,6 +288,7 @@ impl Tally {
         self.commit_failures.clear();
         self.rebalances.clear();
         self.not_owned = 0;
+        self.repeated = 0;
         self.rewinds = 0;
     }
 }

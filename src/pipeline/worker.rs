@@ -407,9 +407,12 @@ impl<K: Sink> Desk<K> {
 
     /// Judges one record. Breaks when something has to be done before the next one.
     fn take(&mut self, record: &Record<'_>) -> ControlFlow<()> {
-        let Some(ticket) = self.state.claim(&record.position) else {
-            self.tally.not_owned += 1;
-            return ControlFlow::Continue(());
+        let ticket = match self.state.claim(&record.position, record.timestamp) {
+            Ok(ticket) => ticket,
+            Err(why) => {
+                self.tally.untaken(why);
+                return ControlFlow::Continue(());
+            }
         };
         let kept = self.judge_record(record, ticket);
         if self.prepared.is_empty() {

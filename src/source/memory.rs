@@ -128,6 +128,17 @@ impl MemorySource {
         }
     }
 
+    /// Lends the record lent last once more, as librdkafka does where its pause of a partition meets
+    /// a record that is on its way.
+    pub fn repeat(&mut self, partition: &Partition) {
+        if let (Some(assigned), Some(log)) =
+            (self.assigned.get_mut(partition), self.logs.get(partition))
+        {
+            let lent = log.records.iter().rev().find(|(offset, _)| *offset < assigned.position);
+            assigned.position = lent.map_or(assigned.position, |(offset, _)| *offset);
+        }
+    }
+
     /// Deletes the records of a partition before `first`, as retention does. A reader that is not
     /// there yet loses the partition, and reads on at `first` once it has let go of it.
     pub fn delete_before(&mut self, partition: &Partition, first: i64) {

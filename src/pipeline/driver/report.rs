@@ -93,6 +93,9 @@ pub(super) fn counts(metrics: &Metrics, tally: &Tally, judge: &Judge, now: Times
     if tally.not_owned > 0 {
         tracing::debug!(records = tally.not_owned, "records came of partitions given back");
     }
+    if tally.repeated > 0 {
+        tracing::debug!(records = tally.repeated, "records came twice and were judged once");
+    }
 }
 
 fn nonzero(count: u64, publish: impl FnOnce(u64)) {

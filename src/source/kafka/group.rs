@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{Consumer, RebalanceProtocol};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -87,7 +87,7 @@ impl KafkaSource {
         if !self.unreadable.is_due(now) {
             return Ok(());
         }
-        let lent = start::reader(self.consumer()?).map_err(client_error)?;
+        let lent = self.reader().map_err(client_error)?;
         let owned = self.membership.owned().iter();
         let at = owned.map(|(partition, owned)| {
             (partition.clone(), lent.get(partition).copied().unwrap_or(owned.from))
@@ -152,7 +152,7 @@ impl KafkaSource {
         let owned: Vec<_> = self.membership.owned().keys().cloned().collect();
         let consumer = self.consumer()?;
         let asked =
-            start::reader(consumer).and_then(|at| Ok((at, start::bounds(consumer, &owned)?)));
+            self.reader().and_then(|at| Ok((at, start::bounds(consumer, &owned)?)));
         let (at, (first, end)) = match asked {
             Ok(found) => found,
             Err(cause) => {
@@ -191,6 +191,22 @@ impl KafkaSource {
         self.offset_resets += resets.len() as u64;
         let step = self.membership.reset(resets);
         self.take_steps(step)
+    }
+
+    /// Where the reader of each partition stands: at the first record that was not lent. The client
+    /// library counts what was stashed as lent.
+    pub(super) fn reader(&self) -> KafkaResult<start::Offsets> {
+        let consumer = self.consumer.as_ref().ok_or(KafkaError::Canceled)?;
+        let mut at = start::reader(consumer)?;
+        for message in self.stash.iter().rev() {
+            let is_its = |name: &Partition| {
+                name.partition == message.partition() && *name.topic == *message.topic()
+            };
+            if let Some((_, offset)) = at.iter_mut().find(|(name, _)| is_its(name)) {
+                *offset = message.offset();
+            }
+        }
+        Ok(at)
     }
 
     pub(super) fn assign(&self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {

@@ -66,10 +66,11 @@ impl KafkaSource {
 
     /// Reads `positions` from there; with eager members, an assignment is always all there is.
     pub(super) fn restart_eagerly(
-        &self,
+        &mut self,
         positions: &[(Partition, i64)],
     ) -> Result<(), SourceError> {
-        let at = start::reader(self.consumer()?).unwrap_or_default();
+        let at = self.reader().unwrap_or_default();
+        self.stash.clear();
         let mut all: start::Offsets = self
             .membership
             .owned()
