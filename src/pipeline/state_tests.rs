@@ -430,7 +430,8 @@ proptest! {
 }
 
 fn opened(state: &mut State, offset: i64) -> Ticket {
-    let ticket = state.claim(&Position { topic: "a", partition: 0, offset }, None).expect("it is owned");
+    let ticket =
+        state.claim(&Position { topic: "a", partition: 0, offset }, None).expect("it is owned");
     state.apply(Input::Opened(ticket, 1, None), &mut Vec::new());
     ticket
 }
@@ -448,7 +449,10 @@ fn a_revoked_partition_is_committed_then_released_when_it_has_drained() {
     let mut effects = Vec::new();
     state.apply(Input::Revoked(&[partition(0)]), &mut effects);
     assert_eq!(effects, []);
-    assert_eq!(state.claim(&Position { topic: "a", partition: 0, offset: 8 }, None), Err(Untaken::NotOwned));
+    assert_eq!(
+        state.claim(&Position { topic: "a", partition: 0, offset: 8 }, None),
+        Err(Untaken::NotOwned)
+    );
     state.apply(Input::Delivered(ticket), &mut effects);
     assert_eq!(
         effects,
@@ -464,7 +468,8 @@ fn a_revoked_partition_is_committed_then_released_when_it_has_drained() {
 fn a_partition_is_committed_when_it_is_given_back_also_where_a_commit_is_on_its_way() {
     for last in [Input::Revoked(&[partition(0)]), Input::Stop] {
         let mut state = running();
-        let ticket = state.claim(&Position { topic: "a", partition: 0, offset: 4 }, None).expect("owned");
+        let ticket =
+            state.claim(&Position { topic: "a", partition: 0, offset: 4 }, None).expect("owned");
         state.apply(Input::Clean(ticket, None), &mut Vec::new());
         let mut effects = Vec::new();
         state.apply(Input::Tick(BOUNDS.commit_interval), &mut effects);
@@ -512,7 +517,8 @@ fn a_sink_that_cannot_go_on_holds_the_offset_and_ends_with_its_reason() {
 #[test]
 fn a_commit_is_asked_for_once_unless_it_failed() {
     let mut state = running();
-    let ticket = state.claim(&Position { topic: "a", partition: 0, offset: 4 }, None).expect("owned");
+    let ticket =
+        state.claim(&Position { topic: "a", partition: 0, offset: 4 }, None).expect("owned");
     state.apply(Input::Clean(ticket, None), &mut Vec::new());
     let mut commits = |input: Input<'_>| {
         let mut effects = Vec::new();

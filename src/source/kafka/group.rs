@@ -151,8 +151,7 @@ impl KafkaSource {
         }
         let owned: Vec<_> = self.membership.owned().keys().cloned().collect();
         let consumer = self.consumer()?;
-        let asked =
-            self.reader().and_then(|at| Ok((at, start::bounds(consumer, &owned)?)));
+        let asked = self.reader().and_then(|at| Ok((at, start::bounds(consumer, &owned)?)));
         let (at, (first, end)) = match asked {
             Ok(found) => found,
             Err(cause) => {
