@@ -81,7 +81,7 @@ impl Detector {
     /// Judges one record. Allocates nothing for a clean record once `scratch` is warm.
     pub fn inspect<'s>(
         &self,
-        record: &Record<'_>,
+        record: &Record<'s>,
         profile: &TopicProfile,
         scratch: &'s mut Scratch,
     ) -> Verdict<'s> {

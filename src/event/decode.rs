@@ -147,9 +147,10 @@ impl DecodeFault {
     }
 }
 
-/// Decodes every event of `record` into `scratch`.
+/// Decodes every event of `record` into `scratch`; what its payload says in so many words is not
+/// copied.
 pub fn decode<'s>(
-    record: &Record<'_>,
+    record: &Record<'s>,
     profile: &TopicProfile,
     scratch: &'s mut Scratch,
 ) -> Decoded<'s> {
@@ -168,7 +169,6 @@ pub fn decode<'s>(
     if text.is_empty() && broken.is_none() {
         return nothing(None, Some(SkipReason::Empty));
     }
-    let text: &'s str = arena.alloc_str(text);
     let mut reader = Reader { arena, parser };
     let values = reader.values(text);
     let mut finder = Finder::new(reader, profile, record.timestamp);

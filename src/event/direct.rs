@@ -103,6 +103,30 @@ impl<'s> Reader<'s> {
         self.next()
     }
 
+    /// The first byte of the value behind a name: what stands between them is a colon, and mostly
+    /// nothing else.
+    #[inline]
+    fn behind_name(&mut self) -> Option<u8> {
+        if let [b':', begin, ..] = self.text.as_bytes().get(self.at..)?
+            && *begin > b' '
+        {
+            self.at += 2;
+            return Some(*begin);
+        }
+        if self.next_said()? == b':' { self.next_said() } else { None }
+    }
+
+    /// What follows a member: the comma before another or the end of the object, or a quote where
+    /// that comma and the quote behind it were taken at once.
+    #[inline]
+    fn behind_value(&mut self) -> Option<u8> {
+        if let [b',', b'"', ..] = self.text.as_bytes().get(self.at..)? {
+            self.at += 2;
+            return Some(b'"');
+        }
+        self.next_said().filter(|byte| matches!(byte, b',' | b'}'))
+    }
+
     /// Hands the value that begins with the byte `first`, which has been read, to `put`. Where it goes
     /// is written once and not handed back: a value that is read again right after it was written
     /// piece by piece makes the processor wait. The recursion is bounded by [`tree::depth_below`].
@@ -180,15 +204,12 @@ impl<'s> Reader<'s> {
                     name
                 }
             };
-            if self.next_said()? != b':' {
-                return None;
-            }
-            let begin = self.next_said()?;
+            let begin = self.behind_name()?;
             self.value(begin, below, |reader, value| reader.members.push(Member { name, value }))?;
-            match self.next_said()? {
+            match self.behind_value()? {
                 b',' => first = self.next_said()?,
                 b'}' => break,
-                _ => return None,
+                quote => first = quote,
             }
         }
         let members = self.arena.alloc_slice_copy(self.members.get(start..)?);

@@ -52,7 +52,8 @@ pub fn visit_members<'s, B>(
     ControlFlow::Continue(())
 }
 
-fn visit_value<'s, B>(
+/// Visits every value that `rest` names below `value`; `value` itself where it names nothing.
+pub fn visit_value<'s, B>(
     value: Value<'s>,
     rest: &[Cow<'static, str>],
     visit: &mut impl FnMut(Value<'s>) -> ControlFlow<B>,

@@ -18,6 +18,7 @@ pub mod shape;
 pub mod field;
 pub mod types;
 pub(crate) mod names;
+pub(crate) mod texts;
 pub mod decode;
 mod scan;
 mod direct;
@@ -33,7 +34,7 @@ mod time;
 use std::ops::ControlFlow;
 
 pub use decode::{DecodeFault, Decoded, Scratch, SkipReason, TopicProfile, decode};
-pub use field::{FieldPath, keys_of, may_be_derived, visit_members};
+pub use field::{FieldPath, keys_of, may_be_derived, visit_members, visit_value};
 pub use shape::Shape;
 pub use time::of as time_of;
 pub use types::{FieldType, FieldTypes};

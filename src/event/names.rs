@@ -185,7 +185,11 @@ const LIST: [&str; COUNT] = [
     "requestedScopes",
 ];
 
-static CELLS: [Cell; COUNT] = cells();
+/// Cells next to each other, none across two lines of the cache.
+#[repr(align(64))]
+struct Cells([Cell; COUNT]);
+
+static CELLS: Cells = Cells(cells());
 
 /// The names, as pieces of their cells.
 static NAMES: [&str; COUNT] = names();
@@ -261,8 +265,8 @@ pub(super) fn known_at_length(name: &str) -> Option<Known> {
 /// The cell of a name that stands in one.
 #[inline]
 pub(crate) fn cell(name: &str) -> Option<&'static Cell> {
-    let place = name.as_ptr().addr().wrapping_sub(CELLS.as_ptr().addr());
-    let cell = CELLS.get(place / CELL_BYTES)?;
+    let place = name.as_ptr().addr().wrapping_sub(CELLS.0.as_ptr().addr());
+    let cell = CELLS.0.get(place / CELL_BYTES)?;
     let is_whole =
         place % CELL_BYTES == BEFORE.len() && cell.get(BEFORE.len() + name.len()) == Some(&b'"');
     is_whole.then_some(cell)
@@ -274,7 +278,7 @@ fn look_up(head: u64, length: usize, is_it: impl Fn(&Cell) -> bool) -> Option<Kn
     let mut at = slot(head, length);
     loop {
         let number = usize::from(*TABLE.get(at)?).checked_sub(1)?;
-        if CELLS.get(number).is_some_and(&is_it) {
+        if CELLS.0.get(number).is_some_and(&is_it) {
             return NAMES.get(number).map(|name| Known { name, number });
         }
         at = (at + 1) % TABLE.len();
@@ -303,7 +307,7 @@ const fn head(mut bytes: &[u8]) -> u64 {
     head
 }
 
-const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
+pub(super) const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
     while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
         if *a != *b {
             return false;
@@ -329,7 +333,7 @@ const fn cells() -> [Cell; COUNT] {
 
 const fn names() -> [&'static str; COUNT] {
     let mut names = LIST;
-    let (mut left, mut cells): (&mut [&'static str], &'static [Cell]) = (&mut names, &CELLS);
+    let (mut left, mut cells): (&mut [&'static str], &'static [Cell]) = (&mut names, &CELLS.0);
     while let ([name, more @ ..], [cell, rest @ ..]) = (left, cells) {
         let text = cell.split_at(BEFORE.len()).1.split_at(name.len()).0;
         if let Ok(text) = str::from_utf8(text) {

@@ -22,8 +22,8 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use super::decode::Reader;
 use super::names::own;
-use super::tree;
 use super::value::{Member, Value, member};
+use super::{texts, tree};
 use crate::record::Timestamp;
 use facts::Facts;
 use template::{EVENT, Field, Part, Source};
@@ -34,16 +34,16 @@ pub(super) const CONSTANTS: &[Member<'static>] = &[
     Member {
         name: own("event"),
         value: Value::Object(&[
-            Member { name: own("dataset"), value: Value::Text("okta.system") },
-            Member { name: own("module"), value: Value::Text("okta") },
+            Member { name: own("dataset"), value: Value::Text(texts::own("okta.system")) },
+            Member { name: own("module"), value: Value::Text(texts::own("okta")) },
         ]),
     },
     Member {
         name: own("data_stream"),
         value: Value::Object(&[
-            Member { name: own("type"), value: Value::Text("logs") },
-            Member { name: own("dataset"), value: Value::Text("okta.system") },
-            Member { name: own("namespace"), value: Value::Text("default") },
+            Member { name: own("type"), value: Value::Text(texts::own("logs")) },
+            Member { name: own("dataset"), value: Value::Text(texts::own("okta.system")) },
+            Member { name: own("namespace"), value: Value::Text(texts::own("default")) },
         ]),
     },
 ];
@@ -75,19 +75,19 @@ struct Parts<'s> {
 
 impl<'s> Parts<'s> {
     fn of(event: &'s [Member<'s>]) -> Self {
-        let client = below(event, "client");
-        let transaction = below(event, "transaction");
+        let client = below(event, const { own("client") });
+        let transaction = below(event, const { own("transaction") });
         Self {
             event,
-            actor: below(event, "actor"),
-            authentication: below(event, "authenticationContext"),
+            actor: below(event, const { own("actor") }),
+            authentication: below(event, const { own("authenticationContext") }),
             client,
-            geo: below(client, "geographicalContext"),
-            outcome: below(event, "outcome"),
-            security: below(event, "securityContext"),
+            geo: below(client, const { own("geographicalContext") }),
+            outcome: below(event, const { own("outcome") }),
+            security: below(event, const { own("securityContext") }),
             transaction,
-            transaction_detail: below(transaction, "detail"),
-            user_agent: below(client, "userAgent"),
+            transaction_detail: below(transaction, const { own("detail") }),
+            user_agent: below(client, const { own("userAgent") }),
         }
     }
 
@@ -127,12 +127,12 @@ impl<'s> Mapping<'_, 's> {
                 Source::Copy(part, from) => {
                     let mut own = self.parts.part(*part).iter();
                     let Some(found) = own.find(|member| member.is_named(from)) else { continue };
-                    match found.value {
+                    match &found.value {
                         Value::Object(_) | Value::Array(_) => {
                             let value = tree::pruned(self.arena, found.value);
                             members.extend(value.map(|value| Member { name, value }));
                         }
-                        _ if tree::says_something(found.value) => {
+                        scalar if tree::says_something(scalar) => {
                             members.push(Member { name, value: found.value });
                         }
                         _ => {}
@@ -140,8 +140,9 @@ impl<'s> Mapping<'_, 's> {
                 }
                 Source::Constant(text) => members.push(Member { name, value: Value::Text(text) }),
                 Source::Fact(fact) => {
-                    let value = self.facts.of_kind(*fact);
-                    members.extend(value.map(|value| Member { name, value }));
+                    if let Some(value) = self.facts.of_kind(*fact) {
+                        members.push(Member { name, value: *value });
+                    }
                 }
                 Source::Object(fields) => {
                     let inner = self.object(fields);

@@ -249,38 +249,79 @@ impl<'a, 's> Names<'a, 's> {
 pub(super) fn pruned<'s>(arena: &'s Arena, value: Value<'s>) -> Option<Value<'s>> {
     match value {
         Value::Object(_) | Value::Array(_) => pruned_inside(arena, value),
-        scalar => says_something(scalar).then_some(scalar),
+        scalar => says_something(&scalar).then_some(scalar),
     }
 }
 
 fn pruned_inside<'s>(arena: &'s Arena, value: Value<'s>) -> Option<Value<'s>> {
     match value {
-        _ if says_something(value) => Some(value),
         Value::Object(members) => {
-            let kept = members.iter().filter_map(|member| {
-                Some(Member { name: member.name, value: pruned(arena, member.value)? })
-            });
-            let kept: ArenaVec<'s, Member<'s>> = kept.collect_in(arena);
-            (!kept.is_empty()).then(|| Value::Object(kept.into_bump_slice()))
+            let kept = pruned_members(arena, members);
+            (!kept.is_empty()).then_some(Value::Object(kept))
         }
         Value::Array(items) => {
-            let kept = items.iter().filter_map(|item| pruned(arena, *item));
-            let kept: ArenaVec<'s, Value<'s>> = kept.collect_in(arena);
+            let whole = items.iter().take_while(|item| is_whole(item)).count();
+            if whole == items.len() {
+                return (whole > 0).then_some(value);
+            }
+            let (before, behind) = items.split_at(whole);
+            let mut kept = ArenaVec::with_capacity_in(items.len(), arena);
+            kept.extend_from_slice(before);
+            kept.extend(behind.iter().filter_map(|item| pruned(arena, *item)));
             (!kept.is_empty()).then(|| Value::Array(kept.into_bump_slice()))
         }
         _ => None,
     }
 }
 
+/// The members with a value that says something, without what says nothing in it. Where that is all
+/// of them as they stand, nothing is copied.
+pub(super) fn pruned_members<'s>(arena: &'s Arena, members: &'s [Member<'s>]) -> &'s [Member<'s>] {
+    let whole = members.iter().take_while(|member| is_whole(&member.value)).count();
+    if whole == members.len() {
+        return members;
+    }
+    let (before, behind) = members.split_at(whole);
+    let mut kept = ArenaVec::with_capacity_in(members.len(), arena);
+    kept.extend_from_slice(before);
+    for member in behind {
+        match &member.value {
+            Value::Object(_) | Value::Array(_) => {
+                let value = pruned_inside(arena, member.value);
+                kept.extend(value.map(|value| Member { name: member.name, value }));
+            }
+            scalar if is_whole(scalar) => kept.push(*member),
+            _ => {}
+        }
+    }
+    kept.into_bump_slice()
+}
+
 /// Whether there is nothing to prune in or below `value`.
-pub(super) fn says_something(value: Value<'_>) -> bool {
+#[inline]
+fn is_whole(value: &Value<'_>) -> bool {
     match value {
+        Value::Object(_) | Value::Array(_) => is_whole_inside(value),
+        scalar => says_something(scalar),
+    }
+}
+
+fn is_whole_inside(value: &Value<'_>) -> bool {
+    match value {
+        Value::Object(members) => {
+            !members.is_empty() && members.iter().all(|member| is_whole(&member.value))
+        }
+        Value::Array(items) => !items.is_empty() && items.iter().all(is_whole),
+        _ => true,
+    }
+}
+
+/// Whether a value that is neither object nor array says something.
+#[inline]
+pub(super) fn says_something(scalar: &Value<'_>) -> bool {
+    match scalar {
         Value::Null => false,
         Value::Text(text) => !text.is_empty(),
-        Value::Object(members) => {
-            !members.is_empty() && members.iter().all(|member| says_something(member.value))
-        }
-        Value::Array(items) => !items.is_empty() && items.iter().all(|item| says_something(*item)),
         _ => true,
     }
 }

@@ -9,8 +9,8 @@ mod families;
 
 use bumpalo::collections::Vec as ArenaVec;
 
-use super::super::Arena;
 use super::super::value::Value;
+use super::super::{Arena, texts};
 use families::{ADDED, FAMILIES};
 
 /// What is said of one event type.
@@ -53,21 +53,21 @@ impl Types {
 
 /// The names, in the order in which an event lists them.
 const NAMES: [(Types, &str); 15] = [
-    (Types::ACCESS, "access"),
-    (Types::ADMIN, "admin"),
-    (Types::CHANGE, "change"),
-    (Types::CONNECTION, "connection"),
-    (Types::CREATION, "creation"),
-    (Types::DELETION, "deletion"),
-    (Types::DENIED, "denied"),
-    (Types::END, "end"),
-    (Types::GROUP, "group"),
-    (Types::INDICATOR, "indicator"),
-    (Types::INFO, "info"),
-    (Types::NETWORK, "network"),
-    (Types::PROTOCOL, "protocol"),
-    (Types::START, "start"),
-    (Types::USER, "user"),
+    (Types::ACCESS, texts::own("access")),
+    (Types::ADMIN, texts::own("admin")),
+    (Types::CHANGE, texts::own("change")),
+    (Types::CONNECTION, texts::own("connection")),
+    (Types::CREATION, texts::own("creation")),
+    (Types::DELETION, texts::own("deletion")),
+    (Types::DENIED, texts::own("denied")),
+    (Types::END, texts::own("end")),
+    (Types::GROUP, texts::own("group")),
+    (Types::INDICATOR, texts::own("indicator")),
+    (Types::INFO, texts::own("info")),
+    (Types::NETWORK, texts::own("network")),
+    (Types::PROTOCOL, texts::own("protocol")),
+    (Types::START, texts::own("start")),
+    (Types::USER, texts::own("user")),
 ];
 
 /// One row: a family.

@@ -19,8 +19,11 @@ pub(super) fn debug_data<'s>(
     event: &'s [Member<'s>],
 ) -> Option<Value<'s>> {
     let arena = reader.arena;
-    let raw = member(below(event, "debugContext"), "debugData")?;
-    let raw = tree::pruned(arena, Value::Object(raw.members()))?.members();
+    let raw = member(below(event, const { own("debugContext") }), const { own("debugData") })?;
+    let raw = tree::pruned_members(arena, raw.members());
+    if raw.is_empty() {
+        return None;
+    }
     let mut flattened = ArenaVec::with_capacity_in(raw.len(), arena);
     for member in raw {
         match member.name {
@@ -98,31 +101,37 @@ fn is_like_json(text: &str) -> bool {
 fn pairs<'s>(arena: &'s Arena, text: &'s str) -> Option<Value<'s>> {
     let text = text.trim();
     let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
-    let mut members = ArenaVec::new_in(arena);
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (name, from) = rest.split_once('=')?;
-        let end = value_length(from);
-        let (value, behind) = from.split_at_checked(end)?;
-        members.push(Member { name: name.trim(), value: Value::Text(value.trim()) });
-        rest = behind.strip_prefix(", ").unwrap_or(behind);
-    }
-    (!members.is_empty()).then(|| tree::object(arena, members))
-}
-
-/// How far a value goes: up to the `, ` before the next name, or to the end. The first piece is the
-/// value's own, whatever is in it.
-fn value_length(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let mut comma = None;
+    let count = bytes.iter().filter(|byte| **byte == b'=').count();
+    let mut members = ArenaVec::with_capacity_in(count, arena);
+    let mut add = |from: usize, equals: usize, to: usize| -> Option<()> {
+        let value = Value::Text(trimmed(text.get(equals + 1..to)?));
+        members.push(Member { name: trimmed(text.get(from..equals)?), value });
+        Some(())
+    };
+    // Where the name begins, where it ends, and the last `, ` behind that.
+    let (mut from, mut equals, mut comma) = (0, None, None);
     for (at, byte) in bytes.iter().enumerate() {
-        match (byte, comma) {
-            (b',', _) if bytes.get(at + 1) == Some(&b' ') => comma = Some(at),
-            (b'=', Some(comma)) => return comma,
+        match (byte, equals, comma) {
+            (b',', Some(_), _) if bytes.get(at + 1) == Some(&b' ') => comma = Some(at),
+            (b'=', None, _) => equals = Some(at),
+            (b'=', Some(end), Some(to)) => {
+                add(from, end, to)?;
+                (from, equals, comma) = (to + 2, Some(at), None);
+            }
             _ => {}
         }
     }
-    bytes.len()
+    add(from, equals?, bytes.len())?;
+    Some(tree::object(arena, members))
+}
+
+/// The text without white space around it; most have none, which two bytes say.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
+    }
 }
 
 /// The names of the behaviours that were found.

@@ -4,6 +4,7 @@
 //! integration; docs/RULES.md lists where the mapping differs from that integration on purpose.
 
 use super::super::names::own;
+use super::super::texts;
 
 /// One field of the tree that is made.
 pub(super) struct Field {
@@ -91,7 +92,7 @@ const fn object(name: &'static str, fields: &'static [Field]) -> Field {
 }
 
 const fn constant(name: &'static str, text: &'static str) -> Field {
-    Field { name: own(name), source: Source::Constant(text) }
+    Field { name: own(name), source: Source::Constant(texts::own(text)) }
 }
 
 /// The version of ECS that the fields are named after.

@@ -4,16 +4,17 @@
 //! (developer.okta.com/docs/reference/api/event-types/), categories and types facts of ECS and of
 //! Elastic's Okta integration.
 
-use super::{Family, Rest, Types, Value};
+use super::{Family, Rest, Types, Value, texts};
 
-const AUTHENTICATION: &[Value<'static>] = &[Value::Text("authentication")];
-const CONFIGURATION: &[Value<'static>] = &[Value::Text("configuration")];
-const HOST: &[Value<'static>] = &[Value::Text("host")];
-const IAM: &[Value<'static>] = &[Value::Text("iam")];
-const NETWORK: &[Value<'static>] = &[Value::Text("network")];
-const SESSION: &[Value<'static>] = &[Value::Text("session")];
-const LOGIN: &[Value<'static>] = &[Value::Text("authentication"), Value::Text("session")];
-const THREAT: &[Value<'static>] = &[Value::Text("threat")];
+const AUTHENTICATION: &[Value<'static>] = &[Value::Text(texts::own("authentication"))];
+const CONFIGURATION: &[Value<'static>] = &[Value::Text(texts::own("configuration"))];
+const HOST: &[Value<'static>] = &[Value::Text(texts::own("host"))];
+const IAM: &[Value<'static>] = &[Value::Text(texts::own("iam"))];
+const NETWORK: &[Value<'static>] = &[Value::Text(texts::own("network"))];
+const SESSION: &[Value<'static>] = &[Value::Text(texts::own("session"))];
+const LOGIN: &[Value<'static>] =
+    &[Value::Text(texts::own("authentication")), Value::Text(texts::own("session"))];
+const THREAT: &[Value<'static>] = &[Value::Text(texts::own("threat"))];
 
 const NONE: Types = Types::NONE;
 const ACCESS: Types = Types::ACCESS;
