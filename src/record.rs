@@ -1,8 +1,9 @@
 //! What a source hands over: one Kafka unit as borrowed bytes, with the place it stands at.
 //!
-//! Nothing here owns, decodes or judges anything, and nothing here knows where the bytes came
+//! Nothing here decodes or judges anything, and nothing here knows where the bytes came
 //! from. Everything downstream relies on a [`Position`] naming exactly one record for ever.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// One record as a source lends it for the time of one call: bytes, key, headers, position.
@@ -55,6 +56,10 @@ pub struct Header<'a> {
     /// The header's bytes; `None` is a null value.
     pub value: Option<&'a [u8]>,
 }
+
+/// Name and value of one header of an output; a `None` value is null. Most of both are the same for
+/// every output and are not copied.
+pub type OutputHeader = (Cow<'static, str>, Option<Cow<'static, [u8]>>);
 
 /// The headers of a record that has none.
 #[derive(Clone, Copy, Debug, Default)]

@@ -227,22 +227,22 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
 
 /// An output as a golden file shows it; the hash stands for the exact bytes.
 fn shown(encoded: &Encoded) -> String {
-    let text = |bytes: &Option<Vec<u8>>| match bytes {
+    let text = |bytes: Option<&[u8]>| match bytes {
         Some(bytes) => Json::String(String::from_utf8_lossy(bytes).into_owned()),
         None => Json::Null,
     };
     let headers: Vec<Json> =
-        encoded.headers.iter().map(|(name, value)| json!([name, text(value)])).collect();
+        encoded.headers.iter().map(|(name, value)| json!([name, text(value.as_deref())])).collect();
     let value = encoded.value.as_deref().unwrap_or_default();
     let mut golden = json!({
         "timestamp": encoded.timestamp.as_millis(),
-        "key": text(&encoded.key),
+        "key": text(encoded.key.as_deref()),
         "headers": headers,
         "value_sha256": sha256(value),
     });
     golden["value"] = match serde_json::from_slice(value) {
         Ok(json) => json,
-        Err(_) => text(&encoded.value),
+        Err(_) => text(encoded.value.as_deref()),
     };
     format!("{}\n", serde_json::to_string_pretty(&golden).expect("JSON can be written"))
 }
@@ -477,7 +477,7 @@ fn a_mapped_severity_shows_everywhere_but_in_the_rule() {
     assert_eq!(json["kibana.alert.rule.severity"], "low");
     let reason = json["kibana.alert.reason"].as_str().expect("a sentence");
     assert!(reason.ends_with("created critical alert Golden rule."), "{reason}");
-    assert!(alert.headers.contains(&("ouzel.severity".to_owned(), Some(b"critical".to_vec()))));
+    assert!(alert.headers.contains(&("ouzel.severity".into(), Some(b"critical".into()))));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::{AlertId, Encoded};
 use crate::detect::Program;
 use crate::disposition::{ClosedGroup, Decision, Disposition, Draft, Hex, Notice, time};
 use crate::event::{Event, FieldPath, FieldTypes, Value};
-use crate::record::{Record, Timestamp};
+use crate::record::{OutputHeader, Record, Timestamp};
 use crate::rule::{Rule, RuleIndex, RuleSet, Severity};
 
 /// The name space of `kibana.alert.rule.execution.uuid`.
@@ -190,6 +190,8 @@ impl AlertEncoder {
 
     fn encode_to(&self, id: AlertId, input: &AlertInput<'_>, extent: Extent) -> Encoded {
         let resolved = self.resolve(input);
+        let id = id.hex();
+        let id = id.as_str();
         Encoded {
             key: Some(self.key(id, input.event, extent)),
             value: Some(encode::alert(self, id, input, &resolved, extent)),
@@ -200,14 +202,14 @@ impl AlertEncoder {
 
     fn headers(
         &self,
-        id: AlertId,
+        id: &str,
         input: &AlertInput<'_>,
         resolved: &Resolved<'_>,
         extent: Extent,
-    ) -> Vec<headers::HeaderPair> {
+    ) -> Vec<OutputHeader> {
         let revision = if extent == Extent::Draft { "1" } else { "0" };
         let mut headers = headers::common(id, resolved.part, resolved.severity, revision);
-        headers.push(headers::pair("ouzel.late", if resolved.is_late { "true" } else { "false" }));
+        headers.push(headers::fixed("ouzel.late", if resolved.is_late { "true" } else { "false" }));
         headers.extend(headers::passed_on(input.record, &self.options.pass_headers));
         headers
     }
@@ -231,12 +233,12 @@ impl AlertEncoder {
     }
 
     /// The alert id, or the text of the configured field; the id where the event does not have it.
-    fn key(&self, id: AlertId, event: &Event<'_>, extent: Extent) -> Vec<u8> {
+    fn key(&self, id: &str, event: &Event<'_>, extent: Extent) -> Vec<u8> {
         let text = self.key_field.as_ref().and_then(|field| event.text(field));
         let fits = |text: &&str| {
             extent != Extent::Reduced || text.len() <= crate::limits::REDUCED_TEXT_BYTES_MAX
         };
-        text.filter(fits).map_or_else(|| id.hex().as_str().into(), Into::into)
+        text.filter(fits).unwrap_or(id).into()
     }
 
     fn rule(&self, index: RuleIndex) -> &Rule {

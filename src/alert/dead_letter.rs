@@ -6,10 +6,10 @@
 use super::Encoded;
 use super::build::hex_sha256;
 use super::encode::text_or_base64;
-use super::headers::{self, one_line, pair};
+use super::headers::{self, fixed, one_line, pair};
 use super::json::Json;
 use crate::limits::{ERROR_DETAIL_BYTES_MAX, TRUNCATED_HEADER_BYTES_MAX};
-use crate::record::{Record, Timestamp};
+use crate::record::{OutputHeader, Record, Timestamp};
 
 /// Where in its life a record failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +72,7 @@ impl DeadLetter<'_> {
     /// and `ouzel.source.*` headers.
     #[must_use]
     pub fn encode(&self) -> Encoded {
-        let mut headers: Vec<headers::HeaderPair> = headers::all(self.record).map(owned).collect();
+        let mut headers: Vec<OutputHeader> = headers::all(self.record).map(owned).collect();
         headers.extend(self.own_headers());
         Encoded {
             key: self.record.key.map(<[u8]>::to_vec),
@@ -97,15 +97,16 @@ impl DeadLetter<'_> {
             None => false,
         };
         let key = self.record.key.filter(|key| take(key.len()));
-        let size =
-            |header: &headers::HeaderPair| header.0.len() + header.1.as_ref().map_or(0, Vec::len);
-        let mut headers: Vec<headers::HeaderPair> =
+        let size = |header: &OutputHeader| {
+            header.0.len() + header.1.as_ref().map_or(0, |value| value.len())
+        };
+        let mut headers: Vec<OutputHeader> =
             headers::all(self.record).map(owned).filter(|header| take(size(header))).collect();
         headers.extend(self.own_headers());
         let payload = self.record.payload.unwrap_or_default();
         headers.push(pair("ouzel.payload.sha256", hex_sha256(payload).as_str()));
         headers.push(pair("ouzel.payload.bytes", &payload.len().to_string()));
-        headers.push(pair("ouzel.error.truncated", "true"));
+        headers.push(fixed("ouzel.error.truncated", "true"));
         let key = key.map(<[u8]>::to_vec);
         Encoded { key, value: Some(Vec::new()), headers, timestamp: self.judged }
     }
@@ -140,11 +141,11 @@ impl DeadLetter<'_> {
         one_line(self.detail.as_bytes(), ERROR_DETAIL_BYTES_MAX)
     }
 
-    fn own_headers(&self) -> Vec<headers::HeaderPair> {
+    fn own_headers(&self) -> Vec<OutputHeader> {
         let position = self.record.position;
         let mut headers = vec![
-            pair("ouzel.error.stage", self.stage.name()),
-            pair("ouzel.error.reason", self.reason),
+            fixed("ouzel.error.stage", self.stage.name()),
+            fixed("ouzel.error.reason", self.reason),
             pair("ouzel.error.detail", &self.detail()),
             pair("ouzel.source.topic", position.topic),
             pair("ouzel.source.partition", &position.partition.to_string()),
@@ -157,6 +158,6 @@ impl DeadLetter<'_> {
     }
 }
 
-fn owned(header: crate::record::Header<'_>) -> headers::HeaderPair {
-    (header.name.to_owned(), header.value.map(<[u8]>::to_vec))
+fn owned(header: crate::record::Header<'_>) -> OutputHeader {
+    (header.name.to_owned().into(), header.value.map(|value| value.to_vec().into()))
 }

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::AlertId;
 use super::build::{AlertEncoder, AlertInput, Resolved};
 use super::facts::Truth;
 use super::json::Json;
@@ -39,7 +38,7 @@ const OWN_ROOTS: [&str; 4] = ["@timestamp", "event", "kibana", "ouzel"];
 /// The value of an alert's record.
 pub(super) fn alert(
     encoder: &AlertEncoder,
-    id: AlertId,
+    id: &str,
     input: &AlertInput<'_>,
     resolved: &Resolved<'_>,
     extent: Extent,
@@ -90,7 +89,7 @@ fn suppressed(json: &mut Json, terms: &[Term], (start, end): (Timestamp, Timesta
 
 struct Writer<'a> {
     encoder: &'a AlertEncoder,
-    id: AlertId,
+    id: &'a str,
     input: &'a AlertInput<'a>,
     resolved: &'a Resolved<'a>,
     extent: Extent,
@@ -157,7 +156,7 @@ impl Writer<'_> {
 
     fn kibana(&self, json: &mut Json) {
         let (input, resolved) = (self.input, self.resolved);
-        json.text_member("kibana.alert.uuid", self.id.hex().as_str());
+        json.plain_member("kibana.alert.uuid", self.id);
         if self.extent != Extent::Draft {
             self.first_revision(json);
         }
@@ -166,7 +165,7 @@ impl Writer<'_> {
         }
         json.time_member("kibana.alert.start", input.judged);
         json.time_member("kibana.alert.intended_timestamp", input.judged);
-        json.text_member("kibana.alert.severity", resolved.severity.name());
+        json.plain_member("kibana.alert.severity", resolved.severity.name());
         json.key("kibana.alert.risk_score");
         json.value(resolved.risk_score);
         json.text_member("kibana.alert.reason", &self.reason());
@@ -198,9 +197,10 @@ impl Writer<'_> {
         let event = self.input.event;
         let id = event.text(self.encoder.event_id()).or(event.okta_uuid);
         if let Some(id) = id.filter(|id| self.is_whole() || id.len() <= REDUCED_TEXT_BYTES_MAX) {
-            json.text_member("id", id);
+            json.key("id");
+            json.value_of(Value::Text(id), self.origin);
         }
-        json.text_member("type", "event");
+        json.plain_member("type", "event");
         let index = self.encoder.options().index_of_topic.get(topic);
         json.text_member("index", index.map_or(topic, String::as_str));
         json.integer_member("depth", 0);
@@ -214,7 +214,7 @@ impl Writer<'_> {
         let event = self.input.event;
         with_event_members(event, |members| {
             for member in members.iter().filter(|member| member.name != "original") {
-                self.flat(json, "kibana.alert.original_event.", member);
+                self.original(json, member);
             }
         });
         let stream = event.fields.iter().find(|member| member.name == "data_stream");
@@ -223,10 +223,19 @@ impl Writer<'_> {
                 .iter()
                 .filter(|member| matches!(member.name, "type" | "dataset" | "namespace"))
             {
-                json.key_of("kibana.alert.original_data_stream.", member.name);
+                json.key_behind("kibana.alert.original_data_stream.", member.name, self.origin);
                 json.value_of(member.value, self.origin);
             }
         }
+    }
+
+    fn original(&self, json: &mut Json, member: &Member<'_>) {
+        const PREFIX: &str = "kibana.alert.original_event.";
+        if let Value::Object(_) = member.value {
+            return self.flat(json, PREFIX, member);
+        }
+        json.key_behind(PREFIX, member.name, self.origin);
+        json.value_of(member.value, self.origin);
     }
 
     /// A member under flat keys: objects are opened, everything else stands as it is.
@@ -250,7 +259,7 @@ impl Writer<'_> {
         let execution = self.encoder.execution(self.input.record);
         let mut text = uuid::Uuid::encode_buffer();
         let text = execution.encode_lower(&mut text);
-        json.text_member("kibana.alert.rule.execution.uuid", text);
+        json.plain_member("kibana.alert.rule.execution.uuid", text);
     }
 
     fn ouzel(&self, json: &mut Json) {
@@ -321,14 +330,13 @@ impl Writer<'_> {
     }
 
     fn facts(&self, json: &mut Json) {
-        let facts = self.encoder.facts();
-        let actor_is_target = facts.actor_is_target(self.input.event);
-        if let Some(truth) = actor_is_target {
+        let about = self.encoder.facts().about(self.input.event);
+        if let Some(truth) = about.actor_is_target {
             json.key("actor_is_target");
             json.value(Value::Bool(truth == Truth::Yes));
         }
-        if let Some(channel) = facts.channel(self.input.event, actor_is_target) {
-            json.text_member("channel", channel);
+        if let Some(channel) = about.channel {
+            json.plain_member("channel", channel);
         }
     }
 
@@ -351,7 +359,7 @@ pub(super) fn payload(json: &mut Json, record: &Record<'_>) {
     let payload = record.payload.unwrap_or_default();
     json.key("payload");
     json.open_object();
-    json.text_member("sha256", super::build::hex_sha256(payload).as_str());
+    json.plain_member("sha256", super::build::hex_sha256(payload).as_str());
     json.integer_member("bytes", i64::try_from(payload.len()).unwrap_or(i64::MAX));
     json.close_object();
 }

@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::event::{Event, FieldPath, Member, Value};
+use crate::event::{Event, FieldPath, Member, Value, visit_value};
 
 /// The actor that Okta's own support staff appears as.
 const SUPPORT_ACTOR: &str = "system@okta.com";
@@ -14,9 +14,10 @@ const SUPPORT_ACTOR: &str = "system@okta.com";
 /// The name that Okta's own integrations give themselves as user agent.
 const INTEGRATION_AGENT: &str = "Okta-Integrations";
 
-/// The fields looked at, resolved once.
+/// The fields looked at, resolved once: those of `okta` by their names below it.
 #[derive(Debug)]
 pub(super) struct Facts {
+    okta: FieldPath,
     actor_id: FieldPath,
     actor_type: FieldPath,
     actor_name: FieldPath,
@@ -30,53 +31,91 @@ pub(super) struct Facts {
 impl Default for Facts {
     fn default() -> Self {
         Self {
-            actor_id: FieldPath::new("okta.actor.id"),
-            actor_type: FieldPath::new("okta.actor.type"),
-            actor_name: FieldPath::new("okta.actor.alternate_id"),
-            agent: FieldPath::new("okta.client.user_agent.raw_user_agent"),
-            transaction: FieldPath::new("okta.transaction.id"),
-            token: FieldPath::new("okta.transaction.detail.request_api_token_id"),
-            targets: FieldPath::new("okta.target"),
+            okta: FieldPath::new("okta"),
+            actor_id: FieldPath::new("actor.id"),
+            actor_type: FieldPath::new("actor.type"),
+            actor_name: FieldPath::new("actor.alternate_id"),
+            agent: FieldPath::new("client.user_agent.raw_user_agent"),
+            transaction: FieldPath::new("transaction.id"),
+            token: FieldPath::new("transaction.detail.request_api_token_id"),
+            targets: FieldPath::new("target"),
             target_id: FieldPath::new("user.target.id"),
         }
     }
 }
 
-impl Facts {
-    /// Whether the actor is the user concerned, by id: an administrator's action names users in
-    /// its text as well. `None` where one of the two is not said.
-    pub(super) fn actor_is_target(&self, event: &Event<'_>) -> Option<Truth> {
-        let actor = event.text(&self.actor_id)?;
-        let mut users = Vec::new();
-        let _: ControlFlow<()> = event.visit(&self.targets, &mut |value| {
-            collect_users(value, &mut users);
-            ControlFlow::Continue(())
+/// What one event says; nothing where it does not say enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct About {
+    /// Whether the actor is the user concerned, by id: an administrator's action names users in its
+    /// text as well.
+    pub(super) actor_is_target: Option<Truth>,
+    /// The channel.
+    pub(super) channel: Option<&'static str>,
+}
+
+/// What an event says under `okta`, which is looked for once.
+#[derive(Clone, Copy)]
+struct Okta<'s>(Value<'s>);
+
+impl<'s> Okta<'s> {
+    fn text(self, path: &FieldPath) -> Option<&'s str> {
+        let found = visit_value(self.0, path.segments(), &mut |value| match value.first_leaf() {
+            Some(leaf) => ControlFlow::Break(leaf),
+            None => ControlFlow::Continue(()),
         });
-        if users.is_empty() {
-            users.extend(event.text(&self.target_id));
-        }
-        match users.as_slice() {
-            [] => None,
-            users if users.contains(&actor) => Some(Truth::Yes),
-            _ => Some(Truth::No),
+        match found {
+            ControlFlow::Break(Value::Text(text)) => Some(text),
+            _ => None,
         }
     }
+}
 
-    /// The channel, where the event says enough; `actor_is_target` is what
-    /// [`Facts::actor_is_target`] says.
-    pub(super) fn channel(
+impl Facts {
+    /// What `event` says.
+    pub(super) fn about(&self, event: &Event<'_>) -> About {
+        let found = event.visit(&self.okta, &mut ControlFlow::Break);
+        let ControlFlow::Break(okta) = found else { return About::default() };
+        let okta = Okta(okta);
+        let actor = okta.text(&self.actor_id);
+        let actor_is_target = actor.and_then(|actor| self.is_target(event, okta, actor));
+        About { actor_is_target, channel: self.channel(okta, actor, actor_is_target) }
+    }
+
+    /// Whether the user concerned is `actor`; `None` where none is said.
+    fn is_target(&self, event: &Event<'_>, okta: Okta<'_>, actor: &str) -> Option<Truth> {
+        let mut found = None;
+        let mut user = |id: &str| {
+            if found != Some(Truth::Yes) {
+                found = Some(if id == actor { Truth::Yes } else { Truth::No });
+            }
+        };
+        let _: ControlFlow<()> = visit_value(okta.0, self.targets.segments(), &mut |value| {
+            each_user(value, &mut user);
+            ControlFlow::Continue(())
+        });
+        if found.is_none() {
+            let id = event.text(&self.target_id)?;
+            found = Some(if id == actor { Truth::Yes } else { Truth::No });
+        }
+        found
+    }
+
+    fn channel(
         &self,
-        event: &Event<'_>,
+        okta: Okta<'_>,
+        actor: Option<&str>,
         actor_is_target: Option<Truth>,
     ) -> Option<&'static str> {
-        event.text(&self.actor_id).or_else(|| event.text(&self.actor_name))?;
-        let is_user = event.text(&self.actor_type).is_some_and(|kind| same(kind, "User"));
-        let agent = event.text(&self.agent);
-        let has_request = event.text(&self.transaction).is_some_and(|id| id != "unknown");
-        if event.text(&self.actor_name) == Some(SUPPORT_ACTOR) && agent.is_none() && !has_request {
+        let actor_name = okta.text(&self.actor_name);
+        actor.or(actor_name)?;
+        let is_user = okta.text(&self.actor_type).is_some_and(|kind| same(kind, "User"));
+        let agent = okta.text(&self.agent);
+        let has_request = || okta.text(&self.transaction).is_some_and(|id| id != "unknown");
+        if actor_name == Some(SUPPORT_ACTOR) && agent.is_none() && !has_request() {
             return Some("okta-support");
         }
-        if event.text(&self.token).is_some() {
+        if okta.text(&self.token).is_some() {
             return Some("api-token");
         }
         if !is_user && agent.is_some_and(|agent| agent.starts_with(INTEGRATION_AGENT)) {
@@ -101,20 +140,22 @@ fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// The ids of the targets that are users.
-fn collect_users<'s>(value: Value<'s>, ids: &mut Vec<&'s str>) {
+/// Hands over the ids of the targets that are users.
+fn each_user<'s>(value: Value<'s>, user: &mut impl FnMut(&'s str)) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| collect_users(*item, ids)),
+        Value::Array(items) => items.iter().for_each(|item| each_user(*item, user)),
         Value::Object(members) => {
             let is_user = text(members, "type").is_some_and(|kind| same(kind, "User"));
-            ids.extend(text(members, "id").filter(|_| is_user));
+            if let Some(id) = text(members, "id").filter(|_| is_user) {
+                user(id);
+            }
         }
         _ => {}
     }
 }
 
 fn text<'s>(members: &'s [Member<'s>], name: &str) -> Option<&'s str> {
-    match members.iter().find(|member| member.name == name)?.value {
+    match members.iter().find(|member| member.is_named(name))?.value {
         Value::Text(text) => Some(text),
         _ => None,
     }

@@ -1,15 +1,12 @@
 //! Headers of alerts, and the one way in which outside text gets into a header: escaped.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::AlertId;
 use super::rule_part::RulePart;
-use crate::record::{Header, Record};
+use crate::record::{Header, OutputHeader, Record};
 use crate::rule::Severity;
 use crate::text::escaped;
-
-/// Name and value of one header; a `None` value is null.
-pub(super) type HeaderPair = (String, Option<Vec<u8>>);
 
 /// The version of the alert's shape.
 const SCHEMA: &str = "1";
@@ -19,26 +16,26 @@ const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// What alerts and notices have in common.
 pub(super) fn common(
-    id: AlertId,
+    id: &str,
     rule: &RulePart,
     severity: Severity,
-    revision: &str,
-) -> Vec<HeaderPair> {
+    revision: &'static str,
+) -> Vec<OutputHeader> {
     let mut headers = Vec::with_capacity(8);
     headers.extend([
-        pair("content-type", "application/json"),
-        pair("ouzel.schema", SCHEMA),
-        pair("ouzel.alert.id", id.hex().as_str()),
+        fixed("content-type", "application/json"),
+        fixed("ouzel.schema", SCHEMA),
+        pair("ouzel.alert.id", id),
         pair("ouzel.rule.id", &rule.id_line),
-        pair("ouzel.severity", severity.name()),
-        pair("ouzel.revision", revision),
+        fixed("ouzel.severity", severity.name()),
+        fixed("ouzel.revision", revision),
     ]);
     headers
 }
 
 /// The headers of a record that its alerts pass on: the trace, and what `named` asks for. Nobody
 /// but this program says what an `ouzel.` header says.
-pub(super) fn passed_on(record: &Record<'_>, named: &[String]) -> Vec<HeaderPair> {
+pub(super) fn passed_on(record: &Record<'_>, named: &[String]) -> Vec<OutputHeader> {
     let is_wanted = |header: &Header<'_>| {
         let mut names = TRACE_HEADERS.into_iter().chain(named.iter().map(String::as_str));
         names.any(|name| name == header.name) && !header.name.starts_with("ouzel.")
@@ -46,7 +43,7 @@ pub(super) fn passed_on(record: &Record<'_>, named: &[String]) -> Vec<HeaderPair
     let escape = |bytes: &[u8]| one_line(bytes, usize::MAX).into_bytes();
     all(record)
         .filter(is_wanted)
-        .map(|header| (header.name.to_owned(), header.value.map(escape)))
+        .map(|header| (header.name.to_owned().into(), header.value.map(escape).map(Cow::Owned)))
         .collect()
 }
 
@@ -57,8 +54,13 @@ pub(super) fn all<'a>(record: &Record<'a>) -> impl Iterator<Item = Header<'a>> +
 }
 
 /// One header with a text.
-pub(super) fn pair(name: &str, value: &str) -> HeaderPair {
-    (name.to_owned(), Some(value.as_bytes().to_vec()))
+pub(super) fn pair(name: &'static str, value: &str) -> OutputHeader {
+    (name.into(), Some(value.as_bytes().to_vec().into()))
+}
+
+/// One header with a text that is always the same.
+pub(super) fn fixed(name: &'static str, value: &'static str) -> OutputHeader {
+    (name.into(), Some(value.as_bytes().into()))
 }
 
 /// `bytes` as one line of text of at most `bytes_max` bytes: control and other unfit characters

@@ -14,18 +14,19 @@ use crate::record::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Json {
     sheet: Sheet,
-    /// The first time that was written, and where: an alert says several times when it was judged.
-    first_time: Option<(Timestamp, usize)>,
+    /// The first two times that were written, as they were: an alert says several times when it was
+    /// judged, and when the event happened.
+    times: [Option<(Timestamp, [u8; TIME_BYTES])>; 2],
 }
 
 impl Json {
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { sheet: Sheet::with_room(bytes), first_time: None }
+        Self { sheet: Sheet::with_room(bytes), times: [None; 2] }
     }
 
     /// Goes on with what was written before.
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { sheet: Sheet::from_bytes(bytes), first_time: None }
+        Self { sheet: Sheet::from_bytes(bytes), times: [None; 2] }
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
@@ -61,12 +62,9 @@ impl Json {
 
     /// The name of the member whose value comes next: one of our own, in which nothing needs an
     /// escape.
-    #[inline]
     pub(super) fn key(&mut self, name: &'static str) {
         self.separate();
-        self.sheet.push(b'"');
-        self.sheet.put(name.as_bytes());
-        self.sheet.put(b"\":");
+        self.sheet.put_between(name.as_bytes(), b'"', b"\":");
     }
 
     /// The name of the member whose value comes next, whatever is in it.
@@ -83,6 +81,19 @@ impl Json {
         write_escaped(&mut self.sheet, prefix);
         write_escaped(&mut self.sheet, name);
         self.sheet.put(b"\":");
+    }
+
+    /// The name of a member of an event with that `origin` behind a `prefix` of our own.
+    pub(super) fn key_behind(&mut self, prefix: &'static str, name: &str, origin: Origin<'_>) {
+        self.separate();
+        self.sheet.put_between(prefix.as_bytes(), b'"', b"");
+        origin.write_end_of_name(&mut self.sheet, name);
+    }
+
+    /// A text of our own, in which nothing needs an escape, behind a name.
+    pub(super) fn plain_member(&mut self, name: &'static str, text: &str) {
+        self.key(name);
+        self.sheet.put_between(text.as_bytes(), b'"', b"\"");
     }
 
     pub(super) fn text(&mut self, text: &str) {
@@ -108,14 +119,14 @@ impl Json {
 
     pub(super) fn time(&mut self, time: Timestamp) {
         self.separate();
-        let start = self.sheet.len();
-        if let Some((first, at)) = self.first_time
-            && first == time
-        {
-            return self.sheet.put_again(at..at + TIME_BYTES);
+        if let Some((_, text)) = self.times.iter().flatten().find(|(known, _)| *known == time) {
+            return self.sheet.put(text);
         }
-        self.sheet.put(&quoted_time(time));
-        self.first_time.get_or_insert((time, start));
+        let text = quoted_time(time);
+        self.sheet.put(&text);
+        if let Some(free) = self.times.iter_mut().find(|known| known.is_none()) {
+            *free = Some((time, text));
+        }
     }
 
     /// Members that were written before, without the braces around them.
@@ -139,8 +150,17 @@ impl Json {
 
     /// A member that is not the first of its object, of an event with that `origin`.
     pub(super) fn further_member(&mut self, member: &Member<'_>, origin: Origin<'_>) {
-        origin.write_name(&mut self.sheet, b',', member.name);
-        self.value_here(member.value, origin);
+        self.member_here(b',', member, origin);
+    }
+
+    /// A member with what stands `before` it. Texts are most of what there is, and go no further.
+    #[inline]
+    fn member_here(&mut self, before: u8, member: &Member<'_>, origin: Origin<'_>) {
+        origin.write_name(&mut self.sheet, before, member.name);
+        match member.value {
+            Value::Text(text) => origin.write_text(&mut self.sheet, text),
+            value => self.value_here(value, origin),
+        }
     }
 
     /// A value where no comma is due. An event has hundreds of names and values, so objects and
@@ -168,8 +188,7 @@ impl Json {
             Value::Object(members) => {
                 let mut before = b'{';
                 for member in members {
-                    origin.write_name(&mut self.sheet, before, member.name);
-                    self.value_here(member.value, origin);
+                    self.member_here(before, member, origin);
                     before = b',';
                 }
                 self.sheet.push(b'}');
@@ -207,9 +226,10 @@ impl Json {
 
     /// A number that is no integer; what is no JSON number (infinity) becomes null.
     fn float_here(&mut self, number: f64) {
-        match serde_json::Number::from_f64(number) {
-            Some(number) => self.sheet.put(number.to_string().as_bytes()),
-            None => self.sheet.put(b"null"),
+        if number.is_finite() {
+            self.sheet.put(zmij::Buffer::new().format_finite(number).as_bytes());
+        } else {
+            self.sheet.put(b"null");
         }
     }
 
@@ -357,15 +377,15 @@ mod tests {
 
     #[test]
     fn a_time_that_is_written_again_is_the_same() {
-        let [one, other] = [0, 1].map(Timestamp::from_millis);
+        let [one, other, third] = [0, 1, 2].map(Timestamp::from_millis);
         let mut json = Json::default();
         json.open_array();
-        for time in [one, other, one, other, one] {
+        for time in [one, other, one, third, other, third, one] {
             json.time(time);
         }
         json.close_array();
         let times: Vec<String> = serde_json::from_slice(&json.into_bytes()).expect("JSON");
-        assert_eq!(times, [0, 1, 0, 1, 0].map(time));
+        assert_eq!(times, [0, 1, 0, 2, 1, 2, 0].map(time));
     }
 
     fn time(millis: i64) -> String {

@@ -22,6 +22,7 @@ mod notice;
 pub mod dead_letter;
 
 pub use crate::disposition::AlertId;
+use crate::record::OutputHeader;
 pub use build::{AlertEncoder, AlertInput, EncoderOptions};
 pub use dead_letter::{DeadLetter, REASONS, Stage};
 
@@ -33,7 +34,7 @@ pub struct Encoded {
     /// The value; `None` is a null value.
     pub value: Option<Vec<u8>>,
     /// The headers, in order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<OutputHeader>,
     /// The record time stamp: when it was judged.
     pub timestamp: crate::record::Timestamp,
 }

@@ -25,7 +25,8 @@ pub(super) struct NoticeInput<'a> {
 /// The notice as it goes to the alert topic.
 pub(super) fn encode(options: &EncoderOptions, input: &NoticeInput<'_>) -> Encoded {
     let NoticeInput { rule, part, judge, notice, judged } = *input;
-    let id = id(&options.cluster, rule, notice);
+    let id = id(&options.cluster, rule, notice).hex();
+    let id = id.as_str();
     let mut json = Json::with_capacity(part.whole.len() + 1024);
     json.open_object();
     json.time_member("@timestamp", judged);
@@ -35,7 +36,7 @@ pub(super) fn encode(options: &EncoderOptions, input: &NoticeInput<'_>) -> Encod
     json.open_object();
     json.key("notice");
     json.open_object();
-    json.text_member("id", id.hex().as_str());
+    json.text_member("id", id);
     json.text_member("kind", "limit");
     json.time_member("window_start", notice.window_start);
     json.time_member("window_end", notice.window_end);
@@ -45,13 +46,8 @@ pub(super) fn encode(options: &EncoderOptions, input: &NoticeInput<'_>) -> Encod
     json.close_object();
     json.close_object();
     let mut headers = headers::common(id, part, rule.severity, "0");
-    headers.push(headers::pair("ouzel.notice", "limit"));
-    Encoded {
-        key: Some(id.hex().as_str().into()),
-        value: Some(json.into_bytes()),
-        headers,
-        timestamp: judged,
-    }
+    headers.push(headers::fixed("ouzel.notice", "limit"));
+    Encoded { key: Some(id.into()), value: Some(json.into_bytes()), headers, timestamp: judged }
 }
 
 fn id(cluster: &str, rule: &Rule, notice: &Notice) -> AlertId {

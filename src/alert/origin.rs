@@ -2,22 +2,23 @@
 //!
 //! ```text
 //! text:   …,"displayName":"Ada Lovelace","detailEntry":null,…
-//!                         └────────────┘ a text of the event, with its quotes
+//!                          └──────────┘ a text of the event, or a piece of one
 //! ```
 //!
 //! Whether a text has something to escape is asked of each of its bytes, unless the answer is known.
-//! A text of an event that is a piece of the event's JSON text and stands between two quotes there
-//! is all that is between them: the readers take a piece only where a string ends in its first
-//! quote and has neither backslash nor control byte (`event::direct`, `event::forgiving`), and what
-//! is cut out of such a piece has no quote in it either. What is left are the characters that JSON
-//! lets through and an alert does not, and those are looked for once in the whole text. So such a
-//! text is copied with its quotes, a short one in a block of its own size or more.
+//! A text of an event that is a piece of the event's JSON text has neither quote nor backslash nor
+//! control byte in it: the readers take a piece only where a string ends in its first quote and has
+//! none of these (`event::direct`, `event::forgiving`), so what is cut out of such a piece has none
+//! either. What is left are the characters that JSON lets through and an alert does not, and those
+//! are looked for once in the whole text. So such a text is copied, a short one in a block of its
+//! own size or more, and the quotes are written over what stood on either side.
 //!
-//! Nothing here is needed for the bytes to be right: what is not found here goes the usual way.
+//! Texts that the mapping gave stand in cells (`event::texts`) and are copied from there. What is
+//! found in neither place goes the usual way.
 
 use super::escape::{self, write_text};
 use super::sheet::{BLOCK, Sheet};
-use crate::event::{Event, names};
+use crate::event::{Event, names, texts};
 
 /// The JSON text of one event, where nothing in it is escaped in an alert and not there.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,11 +36,11 @@ impl<'a> Origin<'a> {
     /// Writes a text of the event with a quote on either side.
     #[inline]
     pub(super) fn write_text(self, sheet: &mut Sheet, text: &str) {
-        let Some(quoted) = self.quoted(text) else { return write_other(sheet, text) };
+        let Some(around) = self.around(text) else { return write_other(sheet, text) };
         let length = text.len() + 2;
-        match quoted.first_chunk() {
-            Some(block) if length <= BLOCK => sheet.put_front(block, length, b'"'),
-            _ => put_long(sheet, quoted, length),
+        match around.first_chunk() {
+            Some(block) if length <= BLOCK => sheet.put_quoted(block, length),
+            _ => put_long(sheet, text),
         }
     }
 
@@ -52,6 +53,15 @@ impl<'a> Origin<'a> {
         }
     }
 
+    /// Writes the name of a member as the end of a longer name, with the quote behind it and a colon.
+    pub(super) fn write_end_of_name(self, sheet: &mut Sheet, name: &str) {
+        match names::cell(name) {
+            Some(_) => sheet.put(name.as_bytes()),
+            None => escape::write_escaped(sheet, name),
+        }
+        sheet.put(b"\":");
+    }
+
     #[inline(never)]
     fn write_other_name(self, sheet: &mut Sheet, before: u8, name: &str) {
         sheet.push(before);
@@ -59,24 +69,26 @@ impl<'a> Origin<'a> {
         sheet.push(b':');
     }
 
-    /// What is quoted in the event's JSON text by being `text`, from the quote on.
+    /// The event's JSON text from the byte before `text` on, where `text` is a piece of it.
     #[inline]
-    fn quoted(self, text: &str) -> Option<&'a [u8]> {
+    fn around(self, text: &str) -> Option<&'a [u8]> {
         let place = text.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr());
-        let quoted = self.text.get(place.wrapping_sub(1)..)?;
-        let is_whole = quoted.first() == Some(&b'"') && quoted.get(text.len() + 1) == Some(&b'"');
-        is_whole.then_some(quoted)
+        let around = self.text.get(place.wrapping_sub(1)..)?;
+        (text.len() < around.len()).then_some(around)
     }
 }
 
 #[inline(never)]
-fn put_long(sheet: &mut Sheet, quoted: &[u8], length: usize) {
-    sheet.put(quoted.get(..length).unwrap_or_default());
+fn put_long(sheet: &mut Sheet, text: &str) {
+    sheet.put_between(text.as_bytes(), b'"', b"\"");
 }
 
 #[inline(never)]
 fn write_other(sheet: &mut Sheet, text: &str) {
-    write_text(sheet, text);
+    match texts::cell(text) {
+        Some(cell) => sheet.put_front(cell, text.len() + 2, b'"'),
+        None => write_text(sheet, text),
+    }
 }
 
 #[cfg(test)]

@@ -96,14 +96,12 @@ fn end(text: &mut String, severity: &str, name: &str) {
 /// only the `-` that some sources write for it.
 fn add(text: &mut String, word: &str, event: &Event<'_>, field: &FieldPath) -> bool {
     let before = text.len();
-    text.push_str(word);
-    let start = text.len();
     let mut count = 0;
     let _: ControlFlow<()> = event.visit(field, &mut |value| {
-        leaves(value, text, &mut count);
+        leaves(value, word, text, &mut count);
         ControlFlow::Continue(())
     });
-    let is_said = match (count, text.get(start..)) {
+    let is_said = match (count, text.get(before + word.len()..)) {
         (0, _) => false,
         (1, Some(only)) => !matches!(only, "" | "-"),
         _ => true,
@@ -114,17 +112,16 @@ fn add(text: &mut String, word: &str, event: &Event<'_>, field: &FieldPath) -> b
     is_said
 }
 
-/// Adds the values in `value`, with commas between all of the field, of which there were `count`.
-fn leaves(value: Value<'_>, text: &mut String, count: &mut usize) {
+/// Adds the values in `value`, `word` before the first and commas between all of the field, of which
+/// there were `count`.
+fn leaves(value: Value<'_>, word: &str, text: &mut String, count: &mut usize) {
     if let Value::Array(items) = value {
-        return items.iter().for_each(|item| leaves(*item, text, count));
+        return items.iter().for_each(|item| leaves(*item, word, text, count));
     }
     if matches!(value, Value::Null | Value::Object(_)) {
         return;
     }
-    if *count > 0 {
-        text.push_str(", ");
-    }
+    text.push_str(if *count > 0 { ", " } else { word });
     *count += 1;
     let written = match value {
         Value::Text(value) => text.write_str(value),

@@ -34,11 +34,6 @@ impl Sheet {
         self.bytes
     }
 
-    /// How many bytes are written.
-    pub(super) const fn len(&self) -> usize {
-        self.written
-    }
-
     /// The last byte.
     #[inline]
     pub(super) fn last(&self) -> Option<u8> {
@@ -83,15 +78,45 @@ impl Sheet {
         }
     }
 
-    /// Bytes that were written before, once more.
-    pub(super) fn put_again(&mut self, place: std::ops::Range<usize>) {
-        let end = self.written + place.len();
-        if end > self.bytes.len() {
-            self.bytes.resize(end, 0);
+    /// What stands in `block` behind its first byte, with a quote on either side: `length` bytes
+    /// with the quotes.
+    #[inline]
+    pub(super) fn put_quoted(&mut self, block: &[u8; BLOCK], length: usize) {
+        let free = self.bytes.get_mut(self.written..);
+        match free.and_then(|free| free.first_chunk_mut::<BLOCK>()) {
+            Some(place) => {
+                *place = *block;
+                let [begin, rest @ ..] = place;
+                *begin = b'"';
+                if let Some(end) = rest.get_mut(length.wrapping_sub(2)) {
+                    *end = b'"';
+                }
+                self.written += length;
+            }
+            None => self.put_between(block.get(1..length - 1).unwrap_or_default(), b'"', b"\""),
         }
-        if place.end <= self.written {
-            self.bytes.copy_within(place, self.written);
+    }
+
+    /// The piece, with a byte before it and others behind it.
+    #[inline]
+    pub(super) fn put_between<const N: usize>(
+        &mut self,
+        piece: &[u8],
+        before: u8,
+        behind: &[u8; N],
+    ) {
+        let end = self.written + 1 + piece.len() + N;
+        let place = self.bytes.get_mut(self.written..end);
+        if let Some([begin, place @ ..]) = place
+            && let Some((inside, rest)) = place.split_at_mut_checked(piece.len())
+            && let Some(rest) = rest.first_chunk_mut::<N>()
+        {
+            *begin = before;
+            inside.copy_from_slice(piece);
+            *rest = *behind;
             self.written = end;
+        } else {
+            self.put_between_beyond(piece, before, behind);
         }
     }
 
@@ -108,6 +133,14 @@ impl Sheet {
     fn put_front_beyond(&mut self, block: &[u8; BLOCK], length: usize, first: u8) {
         self.push(first);
         self.put(block.get(1..length).unwrap_or_default());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_between_beyond(&mut self, piece: &[u8], before: u8, behind: &[u8]) {
+        self.push(before);
+        self.put(piece);
+        self.put(behind);
     }
 
     #[cold]
@@ -142,10 +175,15 @@ mod tests {
                 plain.extend_from_slice(piece);
                 plain.push(b'"');
                 plain.extend_from_slice(&block[1..length]);
-                let again = plain.len() / 2..(plain.len() / 2 + usize::from(*byte)).min(plain.len());
-                sheet.put_again(again.clone());
-                plain.extend_from_within(again);
-                prop_assert_eq!(sheet.len(), plain.len());
+                sheet.put_quoted(block, 2 + (length - 1) % (BLOCK - 1));
+                plain.push(b'"');
+                plain.extend_from_slice(&block[1..=(length - 1) % (BLOCK - 1)]);
+                plain.push(b'"');
+                sheet.put_between(piece, *byte, b"\":");
+                plain.push(*byte);
+                plain.extend_from_slice(piece);
+                plain.extend_from_slice(b"\":");
+                prop_assert_eq!(sheet.written, plain.len());
             }
             prop_assert_eq!(sheet.last(), plain.last().copied());
             let sheet = Sheet::from_bytes(sheet.into_bytes());

@@ -76,7 +76,7 @@ fn the_reason_has_the_form_that_analysts_know() {
 fn actor_and_target_are_compared_by_id() {
     let check = |json: serde_json::Value, truth: Option<Truth>| {
         let arena = Arena::new();
-        assert_eq!(Facts::default().actor_is_target(&event(&arena, &json)), truth, "{json}");
+        assert_eq!(Facts::default().about(&event(&arena, &json)).actor_is_target, truth, "{json}");
     };
     let okta = |actor: &str, targets: serde_json::Value| json!({"okta": {"actor": {"id": actor}, "target": targets}});
     check(okta("1", json!([{"type": "User", "id": "1"}])), Some(Truth::Yes));
@@ -99,8 +99,7 @@ fn the_channel_needs_more_than_one_sign() {
         let arena = Arena::new();
         let json = json!({"okta": okta});
         let (facts, event) = (Facts::default(), event(&arena, &json));
-        let actor_is_target = facts.actor_is_target(&event);
-        assert_eq!(facts.channel(&event, actor_is_target), channel, "{json}");
+        assert_eq!(facts.about(&event).channel, channel, "{json}");
     };
     let other = json!([{"type": "User", "id": "2"}]);
     let agent = json!({"user_agent": {"raw_user_agent": "Okta-Integrations"}});

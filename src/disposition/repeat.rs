@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// The id of an alert: a SHA-256, printed as lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +49,47 @@ impl fmt::Debug for AlertId {
     }
 }
 
+/// Finds ids by their own first bytes: an id is a hash. A number that only this process knows is
+/// mixed in, so that nobody can choose events whose ids meet in the table.
+#[derive(Clone, Debug)]
+struct Seed(u64);
+
+/// The hash of one id.
+#[derive(Debug)]
+struct Mixed {
+    seed: u64,
+    hash: u64,
+}
+
+impl Default for Seed {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Seed {
+    type Hasher = Mixed;
+
+    fn build_hasher(&self) -> Mixed {
+        Mixed { seed: self.0, hash: 0 }
+    }
+}
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        let first = bytes.first_chunk().copied().unwrap_or_default();
+        let mixed = u128::from(u64::from_le_bytes(first) ^ self.seed) * 0x9e37_79b9_7f4a_7c15;
+        self.hash = (mixed >> 64) as u64 ^ mixed as u64;
+    }
+
+    /// All ids are equally long.
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+}
+
 /// The ids of the last delivered alerts, bounded; the oldest leaves first.
 ///
 /// An id enters only when its alert is delivered: a hit whose id is still in flight is published
@@ -56,7 +98,7 @@ impl fmt::Debug for AlertId {
 pub struct RecentIds {
     capacity: usize,
     /// The same ids as in `order`; never more than `capacity`.
-    known: HashSet<AlertId>,
+    known: HashSet<AlertId, Seed>,
     /// From the oldest to the latest, each once.
     order: VecDeque<AlertId>,
 }
@@ -65,7 +107,7 @@ impl RecentIds {
     /// A window of at most `capacity` ids; 0 switches it off.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, known: HashSet::new(), order: VecDeque::new() }
+        Self { capacity, known: HashSet::default(), order: VecDeque::new() }
     }
 
     /// Whether `id` was delivered lately.

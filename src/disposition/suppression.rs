@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::{AlertId, HitContext, RecentIds, time};
 use crate::event::{Event, FieldPath, Value};
 use crate::limits::{RECENT_IDS_MAX, SUPPRESSION_BYTES_MAX, SUPPRESSION_GROUPS_MAX};
-use crate::record::Timestamp;
+use crate::record::{OutputHeader, Timestamp};
 use crate::rule::{MissingFields, Rule, RuleIndex, RuleSet};
 
 /// The name of a group: a hash over the rule and the group's values.
@@ -54,7 +54,7 @@ pub struct Draft {
     /// The record key.
     pub key: Option<Vec<u8>>,
     /// The headers.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<OutputHeader>,
 }
 
 /// A group whose window has closed after at least one hit was suppressed.

@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::settings::{ClusterSettings, OutputSettings};
 use crate::kafka::context::{Delivered, Failure};
 use crate::kafka::{Enlisted, ProducerCallbacks};
+use crate::record::OutputHeader;
 use transactor::{Done, EndBy, Transactor};
 
 /// How long the client library is waited for at a time: its own wait does not end early.
@@ -431,15 +432,15 @@ impl std::fmt::Debug for KafkaSink {
     }
 }
 
-fn headers(headers: &[(String, Option<Vec<u8>>)]) -> Option<OwnedHeaders> {
+fn headers(headers: &[OutputHeader]) -> Option<OwnedHeaders> {
     if headers.is_empty() {
         return None;
     }
     let empty = OwnedHeaders::new_with_capacity(headers.len());
     Some(
-        headers
-            .iter()
-            .fold(empty, |owned, (key, value)| owned.insert(Header { key, value: value.as_ref() })),
+        headers.iter().fold(empty, |owned, (key, value)| {
+            owned.insert(Header { key, value: value.as_deref() })
+        }),
     )
 }
 

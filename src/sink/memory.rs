@@ -3,6 +3,7 @@
 //! What becomes of what it took is decided by its [`Fate`], which a test may change between two
 //! steps. Deterministic: nothing is delivered but by a poll, and no call waits.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::{
     Delivery, DeliveryFault, Output, Refusal, SendError, Settled, Sink, Target, Token,
     TransactionFault, TransactionFaultClass,
 };
+use crate::record::OutputHeader;
 
 /// One output, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub struct MemoryOutput {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The time stamp, in ms since the epoch.
     pub timestamp_ms: i64,
+}
+
+fn owned((name, value): OutputHeader) -> (String, Option<Vec<u8>>) {
+    (name.into_owned(), value.map(Cow::into_owned))
 }
 
 /// What a poll does with what is in flight.
@@ -226,7 +232,7 @@ impl Sink for MemorySink {
             target: output.target,
             key: output.key.map(<[u8]>::to_vec),
             value: output.value.map(<[u8]>::to_vec),
-            headers: output.headers.to_vec(),
+            headers: output.headers.iter().cloned().map(owned).collect(),
             timestamp_ms: output.timestamp_ms,
         };
         self.in_flight.push_back((token, owned));

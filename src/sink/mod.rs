@@ -9,6 +9,8 @@ pub mod transaction;
 
 use std::time::Duration;
 
+use crate::record::OutputHeader;
+
 pub use fault::{DeliveryFault, FaultClass, Refusal};
 pub use transaction::{Settled, TransactionFault, TransactionFaultClass};
 
@@ -35,7 +37,7 @@ pub struct Output<'a> {
     /// The value; `None` is a null value.
     pub value: Option<&'a [u8]>,
     /// The headers.
-    pub headers: &'a [(String, Option<Vec<u8>>)],
+    pub headers: &'a [OutputHeader],
     /// The record's time stamp, in ms since the epoch.
     pub timestamp_ms: i64,
 }
