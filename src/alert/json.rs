@@ -154,7 +154,7 @@ impl Json {
     }
 
     /// A member with what stands `before` it. Texts are most of what there is, and go no further.
-    #[inline]
+    #[inline(always)]
     fn member_here(&mut self, before: u8, member: &Member<'_>, origin: Origin<'_>) {
         origin.write_name(&mut self.sheet, before, member.name);
         match member.value {

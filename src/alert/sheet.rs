@@ -93,7 +93,7 @@ impl Sheet {
                 }
                 self.written += length;
             }
-            None => self.put_between(block.get(1..length - 1).unwrap_or_default(), b'"', b"\""),
+            None => self.put_quoted_beyond(block, length),
         }
     }
 
@@ -133,6 +133,12 @@ impl Sheet {
     fn put_front_beyond(&mut self, block: &[u8; BLOCK], length: usize, first: u8) {
         self.push(first);
         self.put(block.get(1..length).unwrap_or_default());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_quoted_beyond(&mut self, block: &[u8; BLOCK], length: usize) {
+        self.put_between_beyond(block.get(1..length - 1).unwrap_or_default(), b'"', b"\"");
     }
 
     #[cold]

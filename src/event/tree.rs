@@ -201,9 +201,26 @@ pub(super) fn overlay<'s>(
     if base.is_empty() {
         return defaults;
     }
+    let mut members = ArenaVec::with_capacity_in(base.len() + defaults.len(), arena);
+    if defaults.len() <= MEMBERS_COMPARED_MAX {
+        members.extend_from_slice_copy(base);
+        for offered in defaults {
+            let mut known = members.iter_mut().take(base.len());
+            match known.find(|member| member.is_named(offered.name)) {
+                Some(member) => match (member.value, offered.value) {
+                    (Value::Object(inner), Value::Object(below)) => {
+                        member.value = Value::Object(overlay(arena, inner, below));
+                    }
+                    (Value::Null, value) => member.value = value,
+                    _ => {}
+                },
+                None => members.push(*offered),
+            }
+        }
+        return members.into_bump_slice();
+    }
     let known = Names::of(arena, base);
     let offered = Names::of(arena, defaults);
-    let mut members = ArenaVec::with_capacity_in(base.len() + defaults.len(), arena);
     members.extend(base.iter().map(|member| match (member.value, offered.find(member.name)) {
         (Value::Object(inner), Some(Value::Object(below))) => {
             Member { name: member.name, value: Value::Object(overlay(arena, inner, below)) }
