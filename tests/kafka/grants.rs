@@ -107,7 +107,7 @@ pub fn each_is_needed(broker: &Broker) -> Result<String, String> {
         let said = security::refused(broker, &name, &setup)?;
         let lower = said.to_lowercase().replace("authoris", "authoriz");
         let says = said.contains(&missing.name(&setup)?)
-            && ["authoriz", "needs the rights"].iter().any(|words| lower.contains(words));
+            && ["authoriz", "needs the right"].iter().any(|words| lower.contains(words));
         if !says {
             return Err(format!("without {missing:?} the stage does not say so:\n{said}"));
         }
