@@ -285,7 +285,7 @@ impl Default for OutputSettings {
             pass_headers: Vec::new(),
             include_original: false,
             compression: "none".to_owned(),
-            linger_ms: 1,
+            linger_ms: 0,
             create_topics: false,
             create_partitions: -1,
             create_replicas: -1,
