@@ -63,7 +63,7 @@ fn each_key_acts() {
 
     let all = settings(
         "[output]\nalerts = 'x'\ndead_letters = 'discard'\nevent_kind = 'signal'\nkey_field = 'a.b'\n\
-         pass_headers = ['h']\ninclude_original = true\ncompression = 'zstd'\nlinger_ms = 0\n\
+         pass_headers = ['h']\ninclude_original = true\ncompression = 'zstd'\nlinger_ms = 3\n\
          create_topics = true\ncreate_partitions = 6\ncreate_replicas = 3\n\
          [output.kafka]\nbrokers = 'other:1'\n[delivery]\nguarantee = 'at-least-once'\n\
          in_flight_max = 5\n[http]\nlisten = 'off'\n[log]\nlevel = 'debug'\nformat = 'json'\n\
