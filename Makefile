@@ -63,7 +63,7 @@ bench-kafka: ## the benches against a real Apache Kafka, and against a server th
 	$(CARGO) bench --locked --bench consume -- --broker kafka
 	$(CARGO) bench --locked --bench latency --bench start
 
-bench-peers: ## beside other programs: rsigma over files (built under target/peers), a Java filter on a real Kafka
+bench-peers: ## beside other programs: rsigma over files (built under target/peers), a Java filter and rsyslog on a real Kafka
 	test -x target/peers/bin/rsigma || $(CARGO) install rsigma --version 0.23.0 --locked --root target/peers
 	$(CARGO) bench --locked --bench peers
 	$(CARGO) bench --locked --bench peers_kafka

@@ -1,10 +1,12 @@
 //! What does `ouzel run`, as shipped with one rule, cost beside the program that somebody would
-//! write by hand: Kafka's own Java client, Jackson's streaming parser, a producer for the hits? Both
-//! read the same topic of a real Apache Kafka on the same cores, in turn, and must write an alert for
-//! the same events: otherwise this fails.
+//! write by hand (Kafka's own Java client, Jackson's streaming parser, a producer for the hits), and
+//! beside rsyslog with its modules for Kafka and JSON? All read the same topic of a real Apache Kafka
+//! on the same cores, in turn, and must write an alert for the same events: otherwise this fails.
 //!
 //! The Java program (benches/peers/KafkaFilter.java) runs twice: it reads each event to its end, as
-//! Ouzel's `envelope` check does, or it stops at the field that it looks for. Two figures are given of
+//! Ouzel's `envelope` check does, or it stops at the field that it looks for. rsyslog
+//! (benches/peers/rsyslog.conf) runs twice as well: it parses each event, or those that hold the wanted
+//! text; where it is not installed, it is left out. Two figures are given of
 //! each program: of the whole process, its start in it, and of what comes after so many events, when
 //! Java's compilers have done their work. The broker's CPU time is given beside both.
 //!
@@ -30,6 +32,7 @@ mod java;
 #[path = "../tests/kafka/node.rs"]
 mod node;
 mod peers {
+    pub mod rsyslog;
     pub mod sides;
 }
 #[path = "../tests/kafka/proxy.rs"]
@@ -43,6 +46,7 @@ use memchr::memmem;
 use rdkafka::Message;
 
 use broker::Broker;
+use peers::rsyslog::{EVENTS_PER_HIT, Parsed, Rsyslog};
 use peers::sides::{Filter, Outcome, Stage, Task};
 use support::{fill, median, number, option};
 
@@ -61,6 +65,7 @@ enum Program {
     Ouzel,
     /// The filter, and how much of an event it reads.
     Java(Filter, &'static str),
+    Rsyslog(Parsed),
 }
 
 impl Program {
@@ -68,6 +73,7 @@ impl Program {
         match self {
             Self::Ouzel => Stage::run(task, output),
             Self::Java(filter, reading) => filter.run(task, output, reading),
+            Self::Rsyslog(parsed) => Rsyslog::run(task, output, *parsed),
         }
     }
 }
@@ -93,8 +99,8 @@ fn main() {
         exit(1);
     });
     let compression = option(&arguments, "--compression").unwrap_or_else(|| "none".to_owned());
-    let events = number(&arguments, "--events", 600_000);
-    let warm = number(&arguments, "--warm", 200_000);
+    let count = |name, default| number(&arguments, name, default).next_multiple_of(EVENTS_PER_HIT);
+    let (events, warm) = (count("--events", 600_000), count("--warm", 200_000));
     let runs = usize::try_from(number(&arguments, "--runs", 7)).expect("a small number");
     let broker = Broker::start_with(&MACHINE).expect("the broker starts");
     client::create_topics(&broker.plaintext(), &[("events", 1), ("dead-letters", 1)])
@@ -111,6 +117,7 @@ fn main() {
     );
     let task = Task { broker: &broker, topic: "events", action: ACTION, events, warm };
     let mut sides = sides(filter);
+    sides.extend(rsyslog());
     for run in 0..runs {
         one_run(&task, &mut sides, run);
     }
@@ -127,6 +134,23 @@ fn sides(filter: Filter) -> Vec<Side> {
         side("ouzel run", "ouzel", IN_ALERT, Program::Ouzel),
         side("java, whole event", "java-all", IN_EVENT, all),
         side("java, up to field", "java-first", IN_EVENT, first),
+    ]
+}
+
+/// rsyslog's sides, where it is installed.
+fn rsyslog() -> Vec<Side> {
+    if let Some(missing) = Rsyslog::what_is_missing() {
+        println!("{missing}");
+        return Vec::new();
+    }
+    println!("{}", Rsyslog::version());
+    let side = |name, short, parsed| {
+        let (before_uuid, program) = (IN_EVENT, Program::Rsyslog(parsed));
+        Side { name, short, before_uuid, program, outcomes: Vec::new() }
+    };
+    vec![
+        side("rsyslog, each parsed", "rsyslog-each", Parsed::Each),
+        side("rsyslog, text first", "rsyslog-text", Parsed::WithText),
     ]
 }
 
@@ -171,7 +195,7 @@ fn report(sides: &[Side], warm: u64) {
     for side in sides {
         let own = of(side, Outcome::cpu_per_million);
         println!(
-            "  {:<18} {own:>7.2} CPU-s a million events ({:.0} k events a CPU-s)   {:.0} k events/s on the clock   broker {:.2} CPU-s a million, {:.0} % of both",
+            "  {:<20} {own:>7.2} CPU-s a million events ({:.0} k events a CPU-s)   {:.0} k events/s on the clock   broker {:.2} CPU-s a million, {:.0} % of both",
             side.name,
             1e3 / own,
             of(side, Outcome::events_per_second) / 1e3,
@@ -182,7 +206,7 @@ fn report(sides: &[Side], warm: u64) {
     println!("the whole process, from start to end:");
     for side in sides {
         println!(
-            "  {:<18} {:>7.2} CPU-s a million events   {:.2} CPU-s   {:.2} s on the clock   broker {:.2} CPU-s   at most {:.0} MB resident",
+            "  {:<20} {:>7.2} CPU-s a million events   {:.2} CPU-s   {:.2} s on the clock   broker {:.2} CPU-s   at most {:.0} MB resident",
             side.name,
             of(side, Outcome::whole_per_million),
             of(side, |it| it.whole.cpu_seconds),

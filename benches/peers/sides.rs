@@ -1,5 +1,5 @@
-//! The two programs that read the same topic: how each is started, seen to be at a place, and ended,
-//! and what it cost.
+//! The programs that read the same topic, Ouzel and the one in Java: how each is started, seen to be
+//! at a place, and ended, and what it cost.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,9 +20,9 @@ use crate::{client, java, node};
 const RULE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
 const FILTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/KafkaFilter.java");
-const WITHIN: Duration = Duration::from_secs(120);
+pub const WITHIN: Duration = Duration::from_secs(120);
 /// Between two looks at how far the stage is.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a program is to do.
 pub struct Task<'a> {
@@ -41,7 +41,7 @@ impl Task<'_> {
     }
 
     /// Where the program `own` and the broker are now.
-    fn point(&self, own: Pid, events: u64) -> Point {
+    pub fn point(&self, own: Pid, events: u64) -> Point {
         let own = cpu_seconds(own).expect("the program runs");
         Point { events, at: Instant::now(), own, broker: self.broker_seconds() }
     }
@@ -55,7 +55,7 @@ fn cpu_seconds(process: Pid) -> Option<f64> {
 
 /// How far a program was at a moment, and what had been spent until then.
 #[derive(Clone, Copy)]
-struct Point {
+pub struct Point {
     events: u64,
     at: Instant,
     own: f64,
@@ -100,7 +100,7 @@ impl Outcome {
 }
 
 /// Runs a program; `meanwhile` finds its two points and may tell it to end.
-fn outcome(
+pub fn outcome(
     task: &Task<'_>,
     command: Command,
     meanwhile: impl FnOnce(&Child, Pid) -> (Point, Point),
@@ -122,7 +122,7 @@ fn folder() -> PathBuf {
 }
 
 /// A program that does not outlive a bench that fails.
-fn ended_with_us(program: &str) -> Command {
+pub fn ended_with_us(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", program]);
     command
