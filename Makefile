@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 
-.PHONY: help demo test install format lint aarch64 aarch64-tests deny core suite faults docs stack bench bench-kafka bench-peers bench-instructions bench-plots fuzz clean
+.PHONY: help demo test install format lint aarch64 aarch64-tests deny core instructions suite faults docs stack bench bench-kafka bench-peers bench-plots fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ help: ## what can be made
 demo: ## the main job on an embedded broker: events in, alerts out, checked; ends by itself
 	$(CARGO) run --release --locked --quiet -- demo
 
-test: install format lint aarch64 deny core suite docs stack ## all tests (KAFKA=0 leaves out the real broker)
+test: install format lint aarch64 deny core instructions suite docs stack ## all tests (KAFKA=0 leaves out the real broker)
 	@if [ "$${KAFKA:-1}" = 0 ]; then echo "KAFKA=0: the suite against a real Apache Kafka was skipped"; fi
 	@echo "all tests passed"
 
@@ -41,6 +41,9 @@ deny: ## dependencies: licences, bans, sources; known weaknesses where their dat
 core: ## the core and its tests, built without librdkafka
 	$(CARGO) test --locked --no-default-features --lib
 
+instructions: ## instructions of the hot path against the baseline that is checked in (valgrind)
+	$(CARGO) bench --locked --profile counts --no-default-features --bench instructions
+
 suite: ## unit, integration, embedded-broker, real-broker and documentation tests
 	$(CARGO) test --locked
 
@@ -67,9 +70,6 @@ bench-peers: ## beside other programs: rsigma over files (built under target/pee
 	test -x target/peers/bin/rsigma || $(CARGO) install rsigma --version 0.23.0 --locked --root target/peers
 	$(CARGO) bench --locked --bench peers
 	$(CARGO) bench --locked --bench peers_kafka
-
-bench-instructions: ## instructions of the hot path against the baseline that is checked in (valgrind)
-	$(CARGO) bench --locked --bench instructions
 
 bench-plots: ## draws docs/performance/*.svg
 	$(CARGO) bench --locked --bench plots

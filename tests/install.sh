@@ -14,6 +14,7 @@ need make make
 need perl perl        # the vendored OpenSSL is configured with it
 need openssl openssl  # certificates of the suites
 need setpriv util-linux
+need valgrind valgrind # counts instructions
 if [ "${KAFKA:-1}" != 0 ]; then
   need mvn maven
   java_major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1 || true)
