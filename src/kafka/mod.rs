@@ -12,6 +12,7 @@
 pub mod settings;
 pub mod context;
 pub mod commit_queue;
+pub mod record_queue;
 pub mod statistics;
 pub mod token;
 pub mod preflight;
@@ -20,6 +21,7 @@ pub mod embedded;
 
 pub use commit_queue::{CommitOutcome, CommitQueue, generation};
 pub use context::{ConsumerCallbacks, ProducerCallbacks};
+pub use record_queue::{Lent, RecordQueue};
 
 /// What a producer's transaction commits for a member of a group.
 pub struct Enlisted {

@@ -28,6 +28,7 @@ mod feed;
 mod grants;
 mod history;
 mod java;
+mod lending;
 mod main_job;
 #[path = "../support/malformed.rs"]
 mod malformed_records;
@@ -84,6 +85,7 @@ const MAIN_JOB: &[Case] = &[
     Case::long("", "exactly_once_alerts_are_visible_in_time", speed::latency),
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
     Case::short("14", "secrets_are_printed_nowhere", secrets::nowhere),
+    Case::short("", "records_are_lent_as_the_wrapper_has_them", lending::as_the_wrapper),
     Case::short("", "a_slow_matcher_costs_its_own_time", slow_matcher::costs_its_own_time),
     Case::long("", "memory_and_files_by_partitions", sizing::by_partitions),
     Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),

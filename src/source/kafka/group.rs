@@ -12,7 +12,7 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::membership::{Leave, Step};
-use super::{Flow, KafkaSource, client_error, start};
+use super::{CLAIM_OFTEN, CLAIM_OFTEN_FOR, Claims, Flow, KafkaSource, client_error, start};
 use crate::config::settings::Guarantee;
 use crate::kafka::TopicPartition;
 use crate::kafka::context::Rebalance;
@@ -208,7 +208,9 @@ impl KafkaSource {
         Ok(at)
     }
 
-    pub(super) fn assign(&self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
+    pub(super) fn assign(&mut self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
+        let now = self.clock.monotonic();
+        self.claims = Claims { next: now + CLAIM_OFTEN, often_until: now + CLAIM_OFTEN_FOR };
         let consumer = self.consumer()?;
         let list = start::list_at(positions).map_err(client_error)?;
         let answer = match consumer.rebalance_protocol() {
@@ -216,6 +218,7 @@ impl KafkaSource {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&list),
         };
         answer.map_err(|fault| SourceError::Client(format!("take partitions over: {fault}")))?;
+        self.claim(positions.iter().map(|(partition, _)| partition));
         if positions.is_empty() {
             return Ok(());
         }
@@ -271,6 +274,7 @@ impl KafkaSource {
             answer(consumer.incremental_unassign(&nothing));
         }
         self.commits = None;
+        self.records = None;
         // Leaves the group; the callbacks give the partitions back.
         drop(consumer);
     }
