@@ -88,6 +88,8 @@ pub struct KafkaSource {
     waits_for_match: bool,
     /// Whether a member may well have nothing to be assigned, and no assignment says so.
     may_idle: bool,
+    /// Whether the library has to be told to leave the group where no partition is owned.
+    must_leave: bool,
     flow: Flow,
     brokers_down: bool,
     figures: Figures,
@@ -139,6 +141,8 @@ impl KafkaSource {
         let commits = CommitQueue::of(&consumer).ok_or_else(no_memory)?;
         let records = RecordQueue::of(&consumer).ok_or_else(no_memory)?;
         let may_idle = options.config.get("group.protocol") == Some("consumer");
+        // A static member stays when it ends: it is to find its partitions again.
+        let must_leave = !may_idle && options.config.get("group.instance.id").is_none();
         let waits_for_match = topics.iter().all(|topic| topic.starts_with('^'));
         let KafkaSourceOptions { name, config, cluster, start, guarantee, .. } = options;
         Ok(Self {
@@ -154,6 +158,7 @@ impl KafkaSource {
             joined: false,
             // With the `consumer` protocol, a member is told of an assignment only where there is one.
             may_idle,
+            must_leave,
             waits_for_match,
             flow: Flow::Running,
             brokers_down: false,

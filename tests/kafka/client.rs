@@ -127,6 +127,15 @@ pub fn committed(brokers: &str, group: &str, topic: &str) -> Result<BTreeMap<i32
     Ok(found)
 }
 
+/// How many members the group has, as its coordinator knows them.
+pub fn members(brokers: &str, group: &str) -> Result<usize, String> {
+    let consumer = consumer_with(brokers, "ouzel-suite", &[])?;
+    let answer = consumer
+        .fetch_group_list(Some(group), ANSWERS_WITHIN)
+        .map_err(|fault| format!("ask for the group's members: {fault}"))?;
+    Ok(answer.groups().iter().map(|group| group.members().len()).sum())
+}
+
 /// What a reader sees of transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {

@@ -61,6 +61,7 @@ const MAIN_JOB: &[Case] = &[
     ),
     Case::short("", "a_stop_in_the_middle_loses_nothing", main_job::stop_in_the_middle),
     Case::short("", "two_instances_share_a_group_and_one_leaves", main_job::two_instances),
+    Case::short("", "a_member_without_partitions_leaves_its_group", main_job::idle_members_leave),
     Case::short(
         "",
         "a_topic_that_appears_later_matches_the_expression",

@@ -1,6 +1,6 @@
 //! The main job: resets on a topic, alerts on the alert topic, nothing lost across stops.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::broker::Broker;
 use super::client::{self, wait_until};
@@ -120,6 +120,38 @@ fn drains(logged: &str) -> Vec<u64> {
         })
         .collect()
 }
+
+/// Three members and one partition: whichever ends, with the partition or without, leaves the group
+/// at once, so that the next rebalance waits for nobody, and neither do the commits behind it.
+pub fn idle_members_leave(broker: &Broker) -> Result<String, String> {
+    let name = "idle-members";
+    let brokers = broker.plaintext();
+    let folder = broker.folder_for(name)?;
+    let mut setup = Setup::named(name, &brokers);
+    setup.input.push_str("workers = 1\n");
+    setup.create_topics(&brokers, 1)?;
+    let mut stages = Vec::new();
+    for number in ["first", "second", "third"] {
+        stages.push(stage::start(&folder, number, &setup)?);
+        wait_until("it is a member", MINUTES, || {
+            Ok((client::members(&brokers, name)? == stages.len()).then_some(()))
+        })?;
+    }
+    let mut longest = Duration::ZERO;
+    while let Some(stage) = stages.pop() {
+        stage.stop()?;
+        let since = Instant::now();
+        wait_until("it has left", MINUTES, || {
+            Ok((client::members(&brokers, name)? == stages.len()).then_some(()))
+        })?;
+        longest = longest.max(since.elapsed());
+    }
+    let seen = format!("three members of one partition, each gone after at most {longest:.1?}");
+    if longest > LEFT_WITHIN { Err(seen) } else { Ok(seen) }
+}
+
+/// A session, which a group waits for where nobody says that it is over, is 45 s.
+const LEFT_WITHIN: Duration = Duration::from_secs(3);
 
 /// A regular expression without a match waits, ready, and takes the topic that appears.
 pub fn topic_that_appears_later(broker: &Broker) -> Result<String, String> {

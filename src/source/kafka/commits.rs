@@ -16,8 +16,9 @@ use crate::source::{Partition, SourceError, SourceEvent};
 /// How long a synchronous commit is waited for; what it would have saved is read again.
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a synchronous commit that a rebalance outran is made again: the client learns of the
-/// new generation meanwhile, where it is still a member.
+/// How long a synchronous commit that a rebalance outran is made again, from when that was told: a
+/// commit waits behind the member's own request to join, for the slowest of the other members. The
+/// client learns of the new generation meanwhile, where it is still a member.
 const OUTRUN_WAIT: Duration = Duration::from_secs(1);
 
 impl KafkaSource {
@@ -85,19 +86,21 @@ impl KafkaSource {
         &mut self,
         positions: &[(Partition, i64)],
     ) -> Result<(), SourceError> {
-        let began = self.clock.monotonic();
-        let until = began + COMMIT_WAIT;
+        let until = self.clock.monotonic() + COMMIT_WAIT;
         let list = self.owned_list()?;
         if self.flow == Flow::Running {
             self.consumer()?.pause(&list).map_err(client_error)?;
         }
         let mut outcome = Ok(());
-        let mut is_outrun = false;
+        let (mut is_outrun, mut outrun_at) = (false, None);
         while self.commits_open > 0 && self.clock.monotonic() < until {
             outcome = self.poll_for_commits(&mut is_outrun)?.and(outcome);
             let is_over = self.commits_open == 0;
-            if is_over && std::mem::take(&mut is_outrun) && self.may_commit_again(began)? {
-                self.commit_now(positions)?;
+            if is_over && std::mem::take(&mut is_outrun) {
+                let since = *outrun_at.get_or_insert(self.clock.monotonic());
+                if self.may_commit_again(since)? {
+                    self.commit_now(positions)?;
+                }
             }
         }
         if std::mem::take(&mut self.commits_open) > 0 {
@@ -112,8 +115,8 @@ impl KafkaSource {
 
     /// Whether a commit that a rebalance outran is made again. What was lost may be somebody else's
     /// by now, and so is its offset.
-    fn may_commit_again(&self, began: Duration) -> Result<bool, SourceError> {
-        let in_time = self.clock.monotonic() < began + OUTRUN_WAIT;
+    fn may_commit_again(&self, outrun_at: Duration) -> Result<bool, SourceError> {
+        let in_time = self.clock.monotonic() < outrun_at + OUTRUN_WAIT;
         Ok(in_time && !self.consumer()?.assignment_lost())
     }
 

@@ -264,6 +264,7 @@ impl KafkaSource {
         };
         let nothing = TopicPartitionList::new();
         let is_asked = self.membership.asked().is_some();
+        let is_idle = self.membership.owned().is_empty();
         if let Some(partitions) = self.membership.close()
             && let Ok(list) = start::list(&partitions, Offset::Invalid)
         {
@@ -272,6 +273,12 @@ impl KafkaSource {
         if is_asked || !callbacks.take_rebalances().is_empty() {
             answer(consumer.incremental_assign(&nothing));
             answer(consumer.incremental_unassign(&nothing));
+        }
+        if is_idle && self.must_leave {
+            // Of the classic protocol's members, librdkafka 2.12 has only those with partitions leave
+            // when they are closed. Any other one the group would wait for, at its next rebalance, as
+            // long as a session lasts; and behind a rebalance all of its members' commits wait.
+            consumer.unsubscribe();
         }
         self.commits = None;
         self.records = None;
