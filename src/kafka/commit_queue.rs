@@ -5,8 +5,8 @@
 //! commit that a rebalance outran would look like one that was made. Here commits name a queue of
 //! their own, which is read without waiting. docs/decisions/0002 has the alternatives.
 //!
-//! The generation of a group's member is asked for here as well, for the same reason: the wrapper
-//! does not tell it.
+//! The generation of a group's member, and whether it is one, are asked for here as well, for the
+//! same reason: the wrapper does not tell.
 //!
 //! One of the files of this crate with `unsafe`: calls of librdkafka that the wrapper lacks. It
 //! relies on the client's handle outliving this queue: [`CommitQueue`] borrows nothing, so its owner
@@ -127,6 +127,20 @@ pub fn generation<X: ConsumerContext>(consumer: &BaseConsumer<X>) -> Option<i32>
         generation
     };
     (generation >= 0).then_some(generation)
+}
+
+/// Whether `consumer` is a member of its group: it has a name there.
+#[must_use]
+pub fn is_member<X: ConsumerContext>(consumer: &BaseConsumer<X>) -> bool {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the handle is alive while `consumer` is borrowed; what comes back is ours, or null.
+    let Some(name) = NonNull::new(unsafe { c::rd_kafka_memberid(client) }) else { return false };
+    // SAFETY: the name ends with a zero byte, and is given back once.
+    unsafe {
+        let is_one = !CStr::from_ptr(name.as_ptr()).is_empty();
+        c::rd_kafka_mem_free(client, name.as_ptr().cast());
+        is_one
+    }
 }
 
 /// Reads an event of a commit.

@@ -12,16 +12,14 @@
 pub mod settings;
 pub mod context;
 pub mod commit_queue;
-pub mod record_queue;
 pub mod statistics;
 pub mod token;
 pub mod preflight;
 pub mod reader;
 pub mod embedded;
 
-pub use commit_queue::{CommitOutcome, CommitQueue, generation};
+pub use commit_queue::{CommitOutcome, CommitQueue, generation, is_member};
 pub use context::{ConsumerCallbacks, ProducerCallbacks};
-pub use record_queue::{Lent, RecordQueue};
 
 /// What a producer's transaction commits for a member of a group.
 pub struct Enlisted {

@@ -51,9 +51,9 @@ pub use work::Totals;
 /// How long the last commits may take after the drain: a little more than a source waits for them.
 const COMMIT_WAIT: Duration = Duration::from_secs(6);
 
-/// How long clients may take to close. Without a broker they take for ever, and nothing depends on
-/// it: the process ends without them.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How long clients may take to close: a member that is just joining its group has to wait for the
+/// others before it can leave. Without a broker they take for ever: the process ends without them.
+const CLOSE_WAIT: Duration = Duration::from_millis(3_500);
 
 /// Why a stage is not ready when too many records become dead letters.
 const BUDGET_SPENT: &str = "too large a share of the records became dead letters";

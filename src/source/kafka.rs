@@ -1,7 +1,7 @@
 //! Records from Kafka.
 //!
 //! One consumer, driven by one worker thread. Payload, key and headers are lent straight from the
-//! client library's buffers, record after record in one call ([`RecordQueue`]). Offsets move only by [`Source::commit`]: the library commits and
+//! client library's buffers. Offsets move only by [`Source::commit`]: the library commits and
 //! stores nothing by itself, and an offset that does not exist is reported, never silently reset.
 //!
 //! What must never happen here: a wait inside a callback, a question of the group left without an
@@ -9,7 +9,6 @@
 
 mod commits;
 mod group;
-mod lend;
 mod membership;
 mod start;
 mod transaction;
@@ -17,13 +16,14 @@ mod unreadable;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::OwnedMessage;
+use rdkafka::message::{Headers as _, Message, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::{CommitMode, Partition, Rewind, Source, SourceError, SourceEvent};
@@ -31,9 +31,8 @@ use crate::clock::Clock;
 use crate::config::settings::{ClusterSettings, Guarantee, Settings, Start};
 use crate::kafka::settings::consumer;
 use crate::kafka::statistics::Figures;
-use crate::kafka::{CommitQueue, ConsumerCallbacks, Enlisted, RecordQueue};
-use crate::record::{Record, Timestamp};
-use lend::{lend, lend_fetched};
+use crate::kafka::{CommitQueue, ConsumerCallbacks, Enlisted};
+use crate::record::{Header, Headers, Position, Record, Timestamp};
 use membership::Membership;
 use unreadable::{ScoutOptions, Unreadable};
 
@@ -75,9 +74,6 @@ pub struct KafkaSource {
     consumer: Option<BaseConsumer<ConsumerCallbacks>>,
     /// `None` once closed; dropped before the consumer.
     commits: Option<CommitQueue>,
-    /// `None` once closed; dropped before the consumer.
-    records: Option<RecordQueue>,
-    claims: Claims,
     clock: Arc<dyn Clock>,
     start: Start,
     guarantee: Guarantee,
@@ -112,14 +108,6 @@ pub struct KafkaSource {
     stash: VecDeque<OwnedMessage>,
 }
 
-/// When the owned partitions' queues are claimed again, on the monotonic clock.
-#[derive(Clone, Copy, Debug, Default)]
-struct Claims {
-    next: Duration,
-    /// Until then the library may be stopping a fetcher that was asked to begin again.
-    often_until: Duration,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Running,
@@ -137,9 +125,8 @@ impl KafkaSource {
             options.config.create_with_context(callbacks).map_err(client_error)?;
         let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(client_error)?;
-        let no_memory = || SourceError::Client("no memory for a queue".to_owned());
-        let commits = CommitQueue::of(&consumer).ok_or_else(no_memory)?;
-        let records = RecordQueue::of(&consumer).ok_or_else(no_memory)?;
+        let commits = CommitQueue::of(&consumer)
+            .ok_or_else(|| SourceError::Client("no memory for a queue".to_owned()))?;
         let may_idle = options.config.get("group.protocol") == Some("consumer");
         // A static member stays when it ends: it is to find its partitions again.
         let must_leave = !may_idle && options.config.get("group.instance.id").is_none();
@@ -148,8 +135,6 @@ impl KafkaSource {
         Ok(Self {
             consumer: Some(consumer),
             commits: Some(commits),
-            records: Some(records),
-            claims: Claims::default(),
             clock,
             start,
             guarantee,
@@ -266,75 +251,6 @@ impl KafkaSource {
         }
     }
 
-    /// Takes what is at hand: whatever is no record first, and records that came before their
-    /// partition's queue was claimed; what callbacks noted comes before any further record.
-    fn take(
-        &self,
-        wait: Duration,
-        records_max: usize,
-        visit: &mut impl FnMut(&Record<'_>) -> ControlFlow<()>,
-    ) -> Result<Taken, SourceError> {
-        let consumer = self.consumer()?;
-        let Some(records) = &self.records else { return Ok(Taken::default()) };
-        let mut taken = Taken::default();
-        let mut is_quiet = true;
-        while records.has_other() && taken.count < records_max && taken.faults.len() < FAULTS_MAX {
-            is_quiet = false;
-            match consumer.poll(Duration::ZERO) {
-                None => break,
-                Some(Ok(message)) => {
-                    taken.count += 1;
-                    if lend(&message, self.clock.wall(), visit).is_break() {
-                        break;
-                    }
-                }
-                Some(Err(fault)) => taken.faults.push(fault),
-            }
-        }
-        if !is_quiet {
-            return Ok(taken);
-        }
-        let mut received = Timestamp::default();
-        records.take(consumer, wait, |given| {
-            let flow = match given {
-                Ok(message) => {
-                    if taken.count % RECORDS_PER_READING == 0 {
-                        received = self.clock.wall();
-                    }
-                    taken.count += 1;
-                    lend_fetched(message, received, visit)
-                }
-                Err(code) => {
-                    taken.faults.push(KafkaError::MessageConsumption(code));
-                    ControlFlow::Continue(())
-                }
-            };
-            match taken.count < records_max && taken.faults.len() < FAULTS_MAX {
-                true => flow,
-                false => ControlFlow::Break(()),
-            }
-        });
-        Ok(taken)
-    }
-
-    /// Claims the queues of owned partitions again, when it is time to; how long until the next time.
-    fn claim_again(&mut self) -> Duration {
-        let now = self.clock.monotonic();
-        if now >= self.claims.next {
-            self.claim(self.membership.owned().keys());
-            let often = now < self.claims.often_until;
-            self.claims.next = now + if often { CLAIM_OFTEN } else { CLAIM_EVERY };
-        }
-        self.claims.next.saturating_sub(now)
-    }
-
-    fn claim<'a>(&self, partitions: impl IntoIterator<Item = &'a Partition>) {
-        let (Some(consumer), Some(records)) = (&self.consumer, &self.records) else { return };
-        for Partition { topic, partition } in partitions {
-            records.claim(consumer, topic, *partition);
-        }
-    }
-
     /// Lends what came while a commit was waited for.
     fn lend_stash(
         &mut self,
@@ -365,23 +281,6 @@ const OTHER_MEMBERS: &str = "join the consumer group: its members share partitio
      way; after a change of delivery.guarantee or input.protocol all instances of the group have \
      to be stopped before the first one starts again";
 
-/// Owned partitions are claimed again so often; the library gives a partition's queue up when it
-/// stops fetching, and then records wait for the next claim.
-const CLAIM_EVERY: Duration = Duration::from_millis(250);
-
-/// The same while an assignment is new, which may have stopped and begun a partition at once.
-const CLAIM_OFTEN: Duration = Duration::from_millis(10);
-
-/// How long an assignment is new.
-const CLAIM_OFTEN_FOR: Duration = Duration::from_secs(2);
-
-/// What one poll took.
-#[derive(Debug, Default)]
-struct Taken {
-    count: usize,
-    faults: Vec<KafkaError>,
-}
-
 /// So many records share one reading of the clock: it costs a tenth of a clean record, and the last of
 /// a batch that is slow to judge may not have been written yet when the first one came.
 const RECORDS_PER_READING: usize = 32;
@@ -405,13 +304,33 @@ impl Source for KafkaSource {
         if !self.stash.is_empty() && self.flow == Flow::Running {
             return Ok(self.lend_stash(records_max, visit));
         }
-        let wait = wait.min(self.claim_again());
-        let taken = self.take(wait, records_max, visit)?;
-        for fault in &taken.faults {
+        let consumer = self.consumer()?;
+        let mut faults = Vec::new();
+        let mut received = Timestamp::default();
+        let mut count = 0;
+        let mut wait = wait;
+        while count < records_max && faults.len() < FAULTS_MAX {
+            match consumer.poll(wait) {
+                // Nothing at hand, or a callback was served: what it noted comes first.
+                None => break,
+                Some(Ok(message)) => {
+                    if count % RECORDS_PER_READING == 0 {
+                        received = self.clock.wall();
+                    }
+                    count += 1;
+                    if lend(&message, received, visit).is_break() {
+                        break;
+                    }
+                }
+                Some(Err(fault)) => faults.push(fault),
+            }
+            wait = Duration::ZERO;
+        }
+        for fault in &faults {
             self.note(fault)?;
         }
         self.serve()?;
-        Ok(taken.count)
+        Ok(count)
     }
 
     fn event(&mut self) -> Option<SourceEvent> {
@@ -482,4 +401,45 @@ impl std::fmt::Debug for KafkaSource {
 
 fn client_error(fault: KafkaError) -> SourceError {
     SourceError::Client(fault.to_string())
+}
+
+/// Lends one record.
+fn lend<M: Message>(
+    message: &M,
+    received: Timestamp,
+    visit: &mut impl FnMut(&Record<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    visit(&Record {
+        payload: message.payload(),
+        key: message.key(),
+        headers: &MessageHeaders(message),
+        position: Position {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+        },
+        timestamp: message.timestamp().to_millis().map(Timestamp::from_millis),
+        received,
+    })
+}
+
+/// Headers are parsed by the client library when they are first asked for, so a record that needs
+/// no output pays nothing for them.
+struct MessageHeaders<'a, M>(&'a M);
+
+impl<M: Message> Headers for MessageHeaders<'_, M> {
+    fn count(&self) -> usize {
+        self.0.headers().map_or(0, rdkafka::message::Headers::count)
+    }
+
+    fn at(&self, index: usize) -> Option<Header<'_>> {
+        let headers = self.0.headers()?;
+        // The client library panics on a name that is not UTF-8, which any producer can send. The
+        // name cannot be had then, nor the value; the record must not be lost over it.
+        let found = catch_unwind(AssertUnwindSafe(|| headers.try_get(index)));
+        match found {
+            Ok(header) => header.map(|header| Header { name: header.key, value: header.value }),
+            Err(_) => Some(Header { name: "ouzel.unreadable-header-name", value: None }),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The source lends what the client library's wrapper hands out, record for record and byte for
-//! byte, however a reader breaks off, pauses, panics or goes back: it takes records in a way of its
-//! own.
+//! byte, however a reader breaks off, pauses, panics or goes back, and with markers of transactions
+//! between the records.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -15,6 +15,7 @@ use ouzel::record::Record;
 use ouzel::source::kafka::{KafkaSource, KafkaSourceOptions};
 use ouzel::source::{Rewind, Source, SourceEvent};
 use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
@@ -23,11 +24,15 @@ use super::client;
 use super::seed::Random;
 
 const PARTITIONS: i32 = 3;
+/// Records outside of transactions.
 const RECORDS: usize = 9_000;
+/// Transactions behind them, of [`IN_ONE`] records each; every third is aborted.
+const TRANSACTIONS: usize = 60;
+const IN_ONE: usize = 50;
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often the source goes back to the beginning.
-const REWINDS: usize = 5;
-/// Where a partition's forwarding got lost on the way back, the next claim brings it again.
+const REWINDS: usize = 3;
+/// How soon the first record comes again.
 const REWOUND_WITHIN: Duration = Duration::from_secs(10);
 
 /// All of a record.
@@ -80,6 +85,35 @@ fn publish(brokers: &str, topic: &str, random: &mut Random) -> Result<(), String
         producer.poll(Duration::ZERO);
     }
     producer.flush(Duration::from_secs(30)).map_err(|fault| fault.to_string())
+}
+
+/// Transactions, each of which leaves a marker in every partition that it wrote to.
+fn publish_transactions(brokers: &str, topic: &str) -> Result<(), String> {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("transactional.id", topic)
+        .create()
+        .map_err(|fault| fault.to_string())?;
+    let wait = Duration::from_secs(30);
+    let told = |answer: Result<(), KafkaError>| answer.map_err(|fault| fault.to_string());
+    told(producer.init_transactions(wait))?;
+    for transaction in 0..TRANSACTIONS {
+        told(producer.begin_transaction())?;
+        for number in 0..IN_ONE {
+            let payload = format!("{transaction}-{number}");
+            let partition = i32::try_from(number).expect("a small number") % PARTITIONS;
+            let record = BaseRecord::<[u8], str>::to(topic).partition(partition).payload(&*payload);
+            producer.send(record).map_err(|(fault, _)| fault.to_string())?;
+        }
+        while producer.in_flight_count() > 0 {
+            producer.poll(Duration::from_millis(5));
+        }
+        match transaction % 3 {
+            2 => told(producer.abort_transaction(wait))?,
+            _ => told(producer.commit_transaction(wait))?,
+        }
+    }
+    Ok(())
 }
 
 fn by_wrapper(message: &BorrowedMessage<'_>) -> Seen {
@@ -177,7 +211,7 @@ impl Reader {
             if self.poll()? > 0 {
                 last = Instant::now();
             }
-            if self.random.below(20) == 0 && self.count < until {
+            if self.random.below(8) == 0 && self.count < until {
                 self.pauses += 1;
                 self.source.pause().map_err(|fault| fault.to_string())?;
                 let lent = self.poll()?;
@@ -233,13 +267,15 @@ pub fn as_the_wrapper(broker: &Broker) -> Result<String, String> {
     let (name, brokers) = ("lending", broker.plaintext());
     client::create_topics(&brokers, &[(name, PARTITIONS)])?;
     publish(&brokers, name, &mut Random::of(name))?;
+    publish_transactions(&brokers, name)?;
     let mut expected = All::new();
     client::read(&brokers, name, |message| {
         expected.entry(message.partition()).or_default().push(by_wrapper(message));
     })?;
 
+    let all: usize = expected.values().map(Vec::len).sum();
     let mut reader = Reader::open(&brokers, name, "lending-plain", Guarantee::AtLeastOnce)?;
-    reader.read(RECORDS)?;
+    reader.read(all)?;
     compare(&expected, &reader.seen)?;
     let Reader { breaks, pauses, panics, .. } = reader;
     reader.source.close();
@@ -248,7 +284,7 @@ pub fn as_the_wrapper(broker: &Broker) -> Result<String, String> {
     let mut longest = Duration::ZERO;
     for round in 0..=REWINDS {
         // Somewhere in the middle at first, then at the end.
-        let records = if round % 2 == 0 { RECORDS / 3 } else { RECORDS };
+        let records = if round % 2 == 0 { all / 3 } else { all };
         (reader.seen, reader.count) = (All::new(), 0);
         let since = Instant::now();
         reader.read(1)?;
@@ -261,7 +297,7 @@ pub fn as_the_wrapper(broker: &Broker) -> Result<String, String> {
     }
     reader.source.close();
     let seen = format!(
-        "{RECORDS} records as the wrapper has them, with {breaks} breaks, {pauses} pauses and {panics} panics; \
+        "{all} records as the wrapper has them, with {breaks} breaks, {pauses} pauses and {panics} panics; \
          {REWINDS} times from the beginning, the first record after at most {longest:.0?}"
     );
     if longest > REWOUND_WITHIN { Err(seen) } else { Ok(seen) }

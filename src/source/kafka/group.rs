@@ -12,14 +12,18 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::membership::{Leave, Step};
-use super::{CLAIM_OFTEN, CLAIM_OFTEN_FOR, Claims, Flow, KafkaSource, client_error, start};
+use super::{Flow, KafkaSource, client_error, start};
 use crate::config::settings::Guarantee;
-use crate::kafka::TopicPartition;
 use crate::kafka::context::Rebalance;
+use crate::kafka::{TopicPartition, is_member};
 use crate::source::{Began, Partition, SourceError, SourceEvent};
 
 /// How long until a question that the cluster did not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a member that owns nothing may take to leave: as long as others may take to hear of a
+/// rebalance, which is a heartbeat.
+const LEAVE_WAIT: Duration = Duration::from_secs(3);
 
 impl KafkaSource {
     /// Takes note of what the callbacks noted, and asks what is to be asked.
@@ -208,9 +212,7 @@ impl KafkaSource {
         Ok(at)
     }
 
-    pub(super) fn assign(&mut self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
-        let now = self.clock.monotonic();
-        self.claims = Claims { next: now + CLAIM_OFTEN, often_until: now + CLAIM_OFTEN_FOR };
+    pub(super) fn assign(&self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
         let consumer = self.consumer()?;
         let list = start::list_at(positions).map_err(client_error)?;
         let answer = match consumer.rebalance_protocol() {
@@ -218,7 +220,6 @@ impl KafkaSource {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&list),
         };
         answer.map_err(|fault| SourceError::Client(format!("take partitions over: {fault}")))?;
-        self.claim(positions.iter().map(|(partition, _)| partition));
         if positions.is_empty() {
             return Ok(());
         }
@@ -275,13 +276,17 @@ impl KafkaSource {
             answer(consumer.incremental_unassign(&nothing));
         }
         if is_idle && self.must_leave {
-            // Of the classic protocol's members, librdkafka 2.12 has only those with partitions leave
-            // when they are closed. Any other one the group would wait for, at its next rebalance, as
-            // long as a session lasts; and behind a rebalance all of its members' commits wait.
+            // Of the members of a cooperative group, librdkafka 2.12 has only those with partitions
+            // leave when they are closed. For any other one the group would wait, at its next
+            // rebalance, as long as a session lasts; and behind a rebalance all of its members'
+            // commits wait. While a member is just joining, it leaves when it has joined.
             consumer.unsubscribe();
+            let until = self.clock.monotonic() + LEAVE_WAIT;
+            while is_member(&consumer) && self.clock.monotonic() < until {
+                consumer.poll(Duration::from_millis(10));
+            }
         }
         self.commits = None;
-        self.records = None;
         // Leaves the group; the callbacks give the partitions back.
         drop(consumer);
     }
