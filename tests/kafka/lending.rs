@@ -25,9 +25,9 @@ use super::seed::Random;
 
 const PARTITIONS: i32 = 3;
 /// Records outside of transactions.
-const RECORDS: usize = 9_000;
+const RECORDS: usize = 6_000;
 /// Transactions behind them, of [`IN_ONE`] records each; every third is aborted.
-const TRANSACTIONS: usize = 60;
+const TRANSACTIONS: usize = 40;
 const IN_ONE: usize = 50;
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often the source goes back to the beginning.
@@ -211,7 +211,7 @@ impl Reader {
             if self.poll()? > 0 {
                 last = Instant::now();
             }
-            if self.random.below(8) == 0 && self.count < until {
+            if self.random.below(25) == 0 && self.count < until {
                 self.pauses += 1;
                 self.source.pause().map_err(|fault| fault.to_string())?;
                 let lent = self.poll()?;
