@@ -52,7 +52,8 @@ pub use work::Totals;
 const COMMIT_WAIT: Duration = Duration::from_secs(6);
 
 /// How long clients may take to close: a member that is just joining its group has to wait for the
-/// others before it can leave. Without a broker they take for ever: the process ends without them.
+/// others before it can leave. With the drain and the last commits this stays below the 30 seconds
+/// after which Kubernetes kills. Without a broker they take for ever: the process ends without them.
 const CLOSE_WAIT: Duration = Duration::from_millis(3_500);
 
 /// Why a stage is not ready when too many records become dead letters.
@@ -496,9 +497,7 @@ impl Running {
     }
 
     fn outcome(&mut self) -> Result<(), DriverFault> {
-        if let Some(keeper) = &self.keeper {
-            keeper.finish();
-        }
+        self.finish_ledger();
         if self.open > 0 {
             tracing::warn!(workers = self.open, "the clients did not close in time");
         }
@@ -508,6 +507,13 @@ impl Running {
                 tracing::info!("everything is delivered; the stage ends");
                 Ok(())
             }
+        }
+    }
+
+    /// Publishes what is left of the ledger, once.
+    fn finish_ledger(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.finish();
         }
     }
 
@@ -527,6 +533,8 @@ impl Running {
         self.working = self.working.saturating_sub(1);
         if self.working == 0 {
             self.until = Some(self.clock.monotonic() + CLOSE_WAIT);
+            // While the clients close: all documents are there.
+            self.finish_ledger();
         }
         let fault = match ending {
             Ending::Stopped => return,

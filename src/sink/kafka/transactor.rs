@@ -14,7 +14,7 @@
 //! shut out again at once is not: then somebody else lives under its name.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -92,15 +92,16 @@ pub(super) struct Done {
 
 /// The worker's side.
 pub(super) struct Transactor {
-    jobs: Sender<Job>,
+    jobs: SyncSender<Job>,
     done: Receiver<Done>,
 }
 
 impl Transactor {
     /// Starts the thread; it ends when this is dropped and its last job is done.
     pub fn start(options: KafkaSinkOptions, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let (jobs, todo) = channel();
-        let (tell, done) = channel();
+        // A transaction is settled before the next one begins: there is one job at most.
+        let (jobs, todo) = sync_channel(1);
+        let (tell, done) = sync_channel(1);
         let name = format!("ouzel-transactions-{}", transactional_id(&options));
         let mut keeper = Keeper { options, clock, shut_out_at: None };
         std::thread::Builder::new().name(name).spawn(move || {
