@@ -411,19 +411,37 @@ fn a_drain_that_takes_too_long_commits_less_and_loses_nothing() {
 
 #[test]
 fn a_record_that_comes_once_more_is_judged_once_and_what_is_open_before_it_stays_open() {
-    let mut bench =
-        Bench::new(source_of(&[okta::hit("h1"), okta::hit("h2")]), MemorySink::default());
+    let mut source = source_of(&[]);
+    for (payload, time) in [(okta::hit("h1"), 7), (okta::hit("h2"), 7), (okta::clean("c"), 8)] {
+        let timestamp = Some(Timestamp::from_millis(time));
+        source.push(&partition(0), MemoryRecord { timestamp, ..MemoryRecord::of(payload) });
+    }
+    let mut bench = Bench::new(source, MemorySink::default());
     bench.worker.sink().set_fate(Fate::Hold);
     bench.steps(2);
-    bench.worker.source().repeat(&partition(0));
-    bench.worker.source().push(&partition(0), MemoryRecord::of(okta::clean("c")));
+    bench.worker.source().repeat(&partition(0), 3);
+    bench.worker.source().push(&partition(0), MemoryRecord::of(okta::clean("d")));
     bench.steps(20);
-    assert_eq!((bench.worker.tally().repeated, bench.worker.tally().rewinds), (1, 0));
+    assert_eq!((bench.worker.tally().repeated, bench.worker.tally().rewinds), (3, 0));
     assert_eq!(bench.worker.source().committed(&partition(0)), Some(0), "h1 is not delivered");
     bench.worker.sink().set_fate(Fate::Deliver);
     bench.steps(20);
     assert_eq!(bench.alerts().len(), 2);
-    assert_eq!(bench.worker.source().committed(&partition(0)), Some(3));
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(4));
+}
+
+/// Without a time stamp, a record that comes once more is told from one of a topic that was made anew
+/// only where it is the last one.
+#[test]
+fn a_last_record_without_a_time_that_comes_once_more_is_judged_once() {
+    let mut bench =
+        Bench::new(source_of(&[okta::hit("h1"), okta::hit("h2")]), MemorySink::default());
+    bench.steps(2);
+    bench.worker.source().repeat(&partition(0), 1);
+    bench.steps(20);
+    assert_eq!((bench.worker.tally().repeated, bench.worker.tally().rewinds), (1, 0));
+    assert_eq!(bench.alerts().len(), 2);
+    assert_eq!(bench.worker.source().committed(&partition(0)), Some(2));
 }
 
 #[test]

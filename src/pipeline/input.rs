@@ -62,7 +62,7 @@ pub struct Ticket {
 pub enum Untaken {
     /// Its partition is not (or no longer) ours.
     NotOwned,
-    /// It was the last one taken of its partition.
+    /// It was one of the last ones taken of its partition.
     Repeated,
 }
 

@@ -16,6 +16,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::limits::RECORDS_PER_FETCH_MAX;
 use crate::record::Timestamp;
 
 /// One record with open outputs.
@@ -42,13 +43,44 @@ pub enum Progress {
     Unknown,
 }
 
+/// The last records that were taken: offset and time stamp.
+#[derive(Debug)]
+struct Recent {
+    records: [Option<(i64, Option<Timestamp>)>; RECORDS_PER_FETCH_MAX],
+    /// Where the next one goes: the oldest one's place.
+    next: usize,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { records: [None; RECORDS_PER_FETCH_MAX], next: 0 }
+    }
+}
+
+impl Recent {
+    fn push(&mut self, offset: i64, timestamp: Option<Timestamp>) {
+        if let Some(place) = self.records.get_mut(self.next) {
+            *place = Some((offset, timestamp));
+        }
+        self.next = (self.next + 1) % RECORDS_PER_FETCH_MAX;
+    }
+
+    fn has(&self, offset: i64, timestamp: Option<Timestamp>) -> bool {
+        self.records.contains(&Some((offset, timestamp)))
+    }
+
+    fn last(&self) -> Option<Timestamp> {
+        let last = (self.next + RECORDS_PER_FETCH_MAX - 1) % RECORDS_PER_FETCH_MAX;
+        self.records.get(last).copied().flatten().and_then(|(_, timestamp)| timestamp)
+    }
+}
+
 /// The offsets of one assignment of one partition.
 #[derive(Debug, Default)]
 pub struct Offsets {
     /// The first offset after the last record that was taken.
     next: Option<i64>,
-    /// The time stamp of the last record that was taken.
-    last: Option<Timestamp>,
+    recent: Recent,
     /// Records that were taken.
     taken: u64,
     /// Ascending by offset.
@@ -62,17 +94,22 @@ impl Offsets {
         self.next.is_none_or(|next| offset >= next)
     }
 
-    /// Whether the record at `offset` with this time stamp is the last one that was taken.
+    /// Whether the record at `offset` with this time stamp is one of the last that were taken: as
+    /// many are known as a source may hand out once more. Without a time stamp only the very last
+    /// one is known: any other may as well be one of a topic that was made anew.
     #[must_use]
-    pub fn was_last(&self, offset: i64, timestamp: Option<Timestamp>) -> bool {
-        self.next == offset.checked_add(1) && self.last == timestamp
+    pub fn was_recent(&self, offset: i64, timestamp: Option<Timestamp>) -> bool {
+        match timestamp {
+            Some(_) => self.recent.has(offset, timestamp),
+            None => self.next == offset.checked_add(1) && self.recent.last().is_none(),
+        }
     }
 
     /// A record without outputs was taken: it is finished.
     pub fn clean(&mut self, offset: i64, timestamp: Option<Timestamp>) {
         debug_assert!(self.is_ahead(offset), "offsets ascend");
         self.next = Some(offset.saturating_add(1));
-        self.last = timestamp;
+        self.recent.push(offset, timestamp);
         self.taken += 1;
     }
 
@@ -115,7 +152,7 @@ impl Offsets {
     pub fn watermark_timestamp(&self) -> Option<Timestamp> {
         match self.open.front() {
             Some(entry) => entry.timestamp,
-            None => self.last,
+            None => self.recent.last(),
         }
     }
 

@@ -102,9 +102,9 @@ impl State {
     /// judged and nothing old can finish it.
     ///
     /// # Errors
-    /// Why it is not to be taken. The last one taken may be lent once more: while a group rebalances,
-    /// librdkafka pauses what is kept, and a record on its way to us just then is fetched again. It
-    /// has its verdict, and what is open of it and of those before it must stay open.
+    /// Why it is not to be taken. The last ones taken may be lent once more: while a group rebalances,
+    /// librdkafka pauses what is kept, and what is on its way to us just then is fetched again. They
+    /// have their verdicts, and what is open of them and of those before them must stay open.
     pub fn claim(
         &mut self,
         position: &Position<'_>,
@@ -116,7 +116,7 @@ impl State {
         let (owner, offsets) = self.partitions.owned(position).ok_or(Untaken::NotOwned)?;
         let owner = if offsets.is_ahead(position.offset) {
             owner
-        } else if offsets.was_last(position.offset, timestamp) {
+        } else if offsets.was_recent(position.offset, timestamp) {
             return Err(Untaken::Repeated);
         } else {
             self.rewinds += 1;

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::state::{Bounds, Effect, Ending, Input, State, Ticket, Untaken};
 use crate::limits::OUTPUT_RETRY_MAX;
+use crate::limits::RECORDS_PER_FETCH_MAX;
 use crate::record::{Position, Timestamp};
 use crate::source::{CommitMode, Partition};
 
@@ -38,6 +39,8 @@ enum Act {
     },
     /// The topic is recreated: its records begin again lower down.
     Rewind(usize),
+    /// So many of the records lent last come once more.
+    Repeat(usize, usize),
     Deliver(prop::sample::Index),
     /// The sink cannot go on.
     Fail(prop::sample::Index),
@@ -60,6 +63,7 @@ fn act() -> impl Strategy<Value = Act> {
         40 => (0..PARTITIONS, 0..=OUTPUTS_MAX, prop_oneof![4 => Just(0_i64), 1 => 1..9_i64])
             .prop_map(|(partition, outputs, gap)| Act::Take { partition, outputs, gap }),
         1 => (0..PARTITIONS).prop_map(Act::Rewind),
+        1 => (0..PARTITIONS, 1..9_usize).prop_map(|(number, count)| Act::Repeat(number, count)),
         30 => any::<prop::sample::Index>().prop_map(Act::Deliver),
         1 => any::<prop::sample::Index>().prop_map(Act::Fail),
         8 => any::<prop::sample::Index>().prop_map(Act::Hold),
@@ -86,6 +90,10 @@ fn chosen(bits: u8) -> Vec<usize> {
 struct Assignment {
     records: Vec<(i64, u32)>,
     position: i64,
+    /// How often the topic was recreated: its records have other times then.
+    topics: i64,
+    /// Every record that was taken, with its topic.
+    taken: Vec<(i64, i64)>,
     paused: bool,
     draining_since: Option<Duration>,
 }
@@ -158,6 +166,15 @@ impl Model {
             Act::Rewind(number) => {
                 if let Some(assignment) = self.assignments.get_mut(number) {
                     assignment.position /= 2;
+                    assignment.topics += 1;
+                }
+            }
+            Act::Repeat(number, count) => {
+                if let Some(assignment) = self.assignments.get_mut(number) {
+                    let taken = assignment.records.iter().rev();
+                    let lent = taken.filter(|(offset, _)| *offset < assignment.position);
+                    let first = lent.take(*count).last();
+                    assignment.position = first.map_or(assignment.position, |(offset, _)| *offset);
                 }
             }
             Act::Deliver(index) => self.settle(*index, None, &mut effects),
@@ -240,18 +257,22 @@ impl Model {
         if may && self.assignments.get(&number).is_some_and(|it| it.paused) {
             return; // A paused source lends nothing.
         }
-        let time = Some(Timestamp::from_millis(position));
+        let topics = self.assignments.get(&number).map_or(0, |it| it.topics);
+        let time = Some(Timestamp::from_millis(topics * 1_000_000 + position));
         let ticket = self.state.claim(&place, time);
         assert_eq!(ticket != Err(Untaken::NotOwned), may, "only what is owned is taken");
         let Some(assignment) = self.assignments.get_mut(&number) else { return };
         assignment.position = position + 1;
-        let is_last = assignment.records.last().is_some_and(|(last, _)| *last == position);
-        assert_eq!(ticket == Err(Untaken::Repeated), may && is_last, "what came last comes once");
+        let mut recent = assignment.taken.iter().rev().take(RECORDS_PER_FETCH_MAX);
+        let is_taken = recent.any(|known| *known == (position, topics));
+        assert_eq!(ticket == Err(Untaken::Repeated), may && is_taken, "what was taken comes once");
         let Ok(ticket) = ticket else { return };
         if assignment.records.last().is_some_and(|(last, _)| *last >= position) {
             assignment.records.clear(); // Another assignment; old outputs finish nothing in it.
+            assignment.taken.clear();
         }
         assignment.records.push((position, outputs));
+        assignment.taken.push((position, topics));
         if outputs == 0 {
             self.state.apply(Input::Clean(ticket, time), effects);
             assert!(effects.is_empty(), "nothing follows from a clean record");

@@ -128,14 +128,15 @@ impl MemorySource {
         }
     }
 
-    /// Lends the record lent last once more, as librdkafka does where its pause of a partition meets
-    /// a record that is on its way.
-    pub fn repeat(&mut self, partition: &Partition) {
+    /// Lends the `count` records lent last once more, as librdkafka does where its pause of a partition
+    /// meets a batch that is on its way.
+    pub fn repeat(&mut self, partition: &Partition, count: usize) {
         if let (Some(assigned), Some(log)) =
             (self.assigned.get_mut(partition), self.logs.get(partition))
         {
-            let lent = log.records.iter().rev().find(|(offset, _)| *offset < assigned.position);
-            assigned.position = lent.map_or(assigned.position, |(offset, _)| *offset);
+            let lent = log.records.iter().rev().filter(|(offset, _)| *offset < assigned.position);
+            let first = lent.take(count).last();
+            assigned.position = first.map_or(assigned.position, |(offset, _)| *offset);
         }
     }
 
