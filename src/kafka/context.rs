@@ -68,8 +68,12 @@ impl Common {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, said: &str) {
         let client = &*self.name;
         // What the library calls an error is a lost connection or the like, which comes through
-        // `error` as well; what matters of it is said there.
-        if matches!(level, RDKafkaLogLevel::Warning) {
+        // `error` as well; what matters of it is said there. What comes with a partition's records
+        // (its topic is gone) does not: the library says it here, under this name.
+        let is_partitions = matches!(level, RDKafkaLogLevel::Error) && facility == "ERROR";
+        if is_partitions {
+            tracing::warn!(client, said, "the client reports a fault");
+        } else if matches!(level, RDKafkaLogLevel::Warning) {
             tracing::warn!(client, facility, said, "the client library warns");
         } else {
             tracing::debug!(client, facility, said, "the client library says");

@@ -12,6 +12,7 @@
 pub mod settings;
 pub mod context;
 pub mod commit_queue;
+pub(crate) mod record_queue;
 pub mod statistics;
 pub mod token;
 pub mod preflight;
@@ -20,6 +21,7 @@ pub mod embedded;
 
 pub use commit_queue::{CommitOutcome, CommitQueue, generation, is_member};
 pub use context::{ConsumerCallbacks, ProducerCallbacks};
+pub(crate) use record_queue::{Lent, PartitionFault, RecordQueue, Size};
 
 /// What a producer's transaction commits for a member of a group.
 pub struct Enlisted {

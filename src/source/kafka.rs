@@ -1,29 +1,30 @@
 //! Records from Kafka.
 //!
 //! One consumer, driven by one worker thread. Payload, key and headers are lent straight from the
-//! client library's buffers. Offsets move only by [`Source::commit`]: the library commits and
-//! stores nothing by itself, and an offset that does not exist is reported, never silently reset.
+//! client library's buffers, which hands them out in batches ([`RecordQueue`]). Offsets move only by
+//! [`Source::commit`]: the library commits and stores nothing by itself, and an offset that does not
+//! exist is reported, never silently reset.
 //!
 //! What must never happen here: a wait inside a callback, a question of the group left without an
 //! answer, a list of the client library that outlives the consumer (that blocks its end).
 
 mod commits;
 mod group;
+mod lend;
 mod membership;
 mod start;
 mod transaction;
 mod unreadable;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Headers as _, Message, OwnedMessage};
+use rdkafka::message::OwnedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::{CommitMode, Partition, Rewind, Source, SourceError, SourceEvent};
@@ -31,8 +32,9 @@ use crate::clock::Clock;
 use crate::config::settings::{ClusterSettings, Guarantee, Settings, Start};
 use crate::kafka::settings::consumer;
 use crate::kafka::statistics::Figures;
-use crate::kafka::{CommitQueue, ConsumerCallbacks, Enlisted};
-use crate::record::{Header, Headers, Position, Record, Timestamp};
+use crate::kafka::{CommitQueue, ConsumerCallbacks, Enlisted, RecordQueue};
+use crate::record::Record;
+use lend::{Claims, Stands};
 use membership::Membership;
 use unreadable::{ScoutOptions, Unreadable};
 
@@ -74,6 +76,13 @@ pub struct KafkaSource {
     consumer: Option<BaseConsumer<ConsumerCallbacks>>,
     /// `None` once closed; dropped before the consumer.
     commits: Option<CommitQueue>,
+    /// `None` once closed; dropped before the consumer.
+    records: Option<RecordQueue>,
+    claims: Claims,
+    /// Where a partition stands that the library has further, because of a fault.
+    stands: BTreeMap<Partition, Stands>,
+    /// Until then records are taken one by one, on the monotonic clock.
+    calm_from: Option<Duration>,
     clock: Arc<dyn Clock>,
     start: Start,
     guarantee: Guarantee,
@@ -125,8 +134,9 @@ impl KafkaSource {
             options.config.create_with_context(callbacks).map_err(client_error)?;
         let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(client_error)?;
-        let commits = CommitQueue::of(&consumer)
-            .ok_or_else(|| SourceError::Client("no memory for a queue".to_owned()))?;
+        let no_memory = || SourceError::Client("no memory for a queue".to_owned());
+        let commits = CommitQueue::of(&consumer).ok_or_else(no_memory)?;
+        let records = RecordQueue::of(&consumer).ok_or_else(no_memory)?;
         let may_idle = options.config.get("group.protocol") == Some("consumer");
         // A static member stays when it ends: it is to find its partitions again.
         let must_leave = !may_idle && options.config.get("group.instance.id").is_none();
@@ -135,6 +145,10 @@ impl KafkaSource {
         Ok(Self {
             consumer: Some(consumer),
             commits: Some(commits),
+            records: Some(records),
+            claims: Claims::default(),
+            stands: BTreeMap::new(),
+            calm_from: None,
             clock,
             start,
             guarantee,
@@ -251,25 +265,6 @@ impl KafkaSource {
         }
     }
 
-    /// Lends what came while a commit was waited for.
-    fn lend_stash(
-        &mut self,
-        records_max: usize,
-        visit: &mut impl FnMut(&Record<'_>) -> ControlFlow<()>,
-    ) -> usize {
-        let received = self.clock.wall();
-        let mut count = 0;
-        while count < records_max
-            && let Some(message) = self.stash.pop_front()
-        {
-            count += 1;
-            if lend(&message, received, visit).is_break() {
-                break;
-            }
-        }
-        count
-    }
-
     fn owned_list(&self) -> Result<TopicPartitionList, SourceError> {
         let owned: Vec<_> = self.membership.owned().keys().cloned().collect();
         start::list(&owned, Offset::Invalid).map_err(client_error)
@@ -280,14 +275,6 @@ impl KafkaSource {
 const OTHER_MEMBERS: &str = "join the consumer group: its members share partitions out in another \
      way; after a change of delivery.guarantee or input.protocol all instances of the group have \
      to be stopped before the first one starts again";
-
-/// So many records share one reading of the clock: it costs a tenth of a clean record, and the last of
-/// a batch that is slow to judge may not have been written yet when the first one came.
-const RECORDS_PER_READING: usize = 32;
-
-/// Most faults of the client that one poll looks at: a client that has nothing else to tell must
-/// not keep the worker from its other duties.
-const FAULTS_MAX: usize = 16;
 
 impl Source for KafkaSource {
     type Enlisted = Enlisted;
@@ -304,33 +291,13 @@ impl Source for KafkaSource {
         if !self.stash.is_empty() && self.flow == Flow::Running {
             return Ok(self.lend_stash(records_max, visit));
         }
-        let consumer = self.consumer()?;
-        let mut faults = Vec::new();
-        let mut received = Timestamp::default();
-        let mut count = 0;
-        let mut wait = wait;
-        while count < records_max && faults.len() < FAULTS_MAX {
-            match consumer.poll(wait) {
-                // Nothing at hand, or a callback was served: what it noted comes first.
-                None => break,
-                Some(Ok(message)) => {
-                    if count % RECORDS_PER_READING == 0 {
-                        received = self.clock.wall();
-                    }
-                    count += 1;
-                    if lend(&message, received, visit).is_break() {
-                        break;
-                    }
-                }
-                Some(Err(fault)) => faults.push(fault),
-            }
-            wait = Duration::ZERO;
-        }
-        for fault in &faults {
+        let wait = wait.min(self.claim_again()?);
+        let taken = self.take(wait, records_max, visit)?;
+        for fault in &taken.faults {
             self.note(fault)?;
         }
         self.serve()?;
-        Ok(count)
+        Ok(taken.count)
     }
 
     fn event(&mut self) -> Option<SourceEvent> {
@@ -401,45 +368,4 @@ impl std::fmt::Debug for KafkaSource {
 
 fn client_error(fault: KafkaError) -> SourceError {
     SourceError::Client(fault.to_string())
-}
-
-/// Lends one record.
-fn lend<M: Message>(
-    message: &M,
-    received: Timestamp,
-    visit: &mut impl FnMut(&Record<'_>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    visit(&Record {
-        payload: message.payload(),
-        key: message.key(),
-        headers: &MessageHeaders(message),
-        position: Position {
-            topic: message.topic(),
-            partition: message.partition(),
-            offset: message.offset(),
-        },
-        timestamp: message.timestamp().to_millis().map(Timestamp::from_millis),
-        received,
-    })
-}
-
-/// Headers are parsed by the client library when they are first asked for, so a record that needs
-/// no output pays nothing for them.
-struct MessageHeaders<'a, M>(&'a M);
-
-impl<M: Message> Headers for MessageHeaders<'_, M> {
-    fn count(&self) -> usize {
-        self.0.headers().map_or(0, rdkafka::message::Headers::count)
-    }
-
-    fn at(&self, index: usize) -> Option<Header<'_>> {
-        let headers = self.0.headers()?;
-        // The client library panics on a name that is not UTF-8, which any producer can send. The
-        // name cannot be had then, nor the value; the record must not be lost over it.
-        let found = catch_unwind(AssertUnwindSafe(|| headers.try_get(index)));
-        match found {
-            Ok(header) => header.map(|header| Header { name: header.key, value: header.value }),
-            Err(_) => Some(Header { name: "ouzel.unreadable-header-name", value: None }),
-        }
-    }
 }

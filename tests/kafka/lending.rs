@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ouzel::clock::SystemClock;
@@ -21,6 +22,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::broker::Broker;
 use super::client;
+use super::faults::malformed;
 use super::seed::Random;
 
 const PARTITIONS: i32 = 3;
@@ -301,4 +303,93 @@ pub fn as_the_wrapper(broker: &Broker) -> Result<String, String> {
          {REWINDS} times from the beginning, the first record after at most {longest:.0?}"
     );
     if longest > REWOUND_WITHIN { Err(seen) } else { Ok(seen) }
+}
+
+/// Records on each side of a batch that cannot be unpacked.
+const BESIDE: usize = 10;
+/// One record of it: unpacked, more than the library takes.
+const TOO_MUCH: usize = 120 << 20;
+/// How long the reader stands before it.
+const STANDS_FOR: Duration = Duration::from_secs(12);
+/// How often it pauses meanwhile.
+const PAUSE_EVERY: Duration = Duration::from_millis(200);
+
+/// Sends records to partition 0 until it is told to end; how many.
+fn traffic(brokers: &str, topic: &str, ends: &AtomicBool) -> Result<usize, String> {
+    let producer = malformed::producer(brokers, "none")?;
+    let mut count = 0;
+    while !ends.load(Ordering::Relaxed) {
+        for _ in 0..20 {
+            let record = BaseRecord::<[u8], str>::to(topic).partition(0).payload("traffic");
+            producer.send(record).map_err(|(fault, _)| fault.to_string())?;
+            count += 1;
+        }
+        producer.poll(Duration::from_millis(2));
+    }
+    producer.flush(Duration::from_secs(30)).map_err(|fault| fault.to_string())?;
+    Ok(count)
+}
+
+fn send_beside(
+    brokers: &str,
+    topic: &str,
+    compression: &str,
+    payload: &[u8],
+) -> Result<(), String> {
+    let producer = malformed::producer(brokers, compression)?;
+    let count = if payload.len() == TOO_MUCH { 1 } else { BESIDE };
+    for _ in 0..count {
+        let record = BaseRecord::<[u8], [u8]>::to(topic).partition(1).payload(payload);
+        producer.send(record).map_err(|(fault, _)| fault.to_string())?;
+    }
+    producer.flush(Duration::from_secs(30)).map_err(|fault| fault.to_string())
+}
+
+/// A partition that stands before a batch of one record that cannot be unpacked stays there, and is
+/// found there, however often its reader pauses while another partition is busy: the library counts
+/// a fault among records as if it were one, and goes on behind it at the next pause.
+pub fn a_fault_is_no_record(broker: &Broker) -> Result<String, String> {
+    let (name, brokers) = ("lending-fault", broker.plaintext());
+    client::create_topics(&brokers, &[(name, 2)])?;
+    send_beside(&brokers, name, "none", b"before")?;
+    send_beside(&brokers, name, "zstd", &vec![b' '; TOO_MUCH])?;
+    send_beside(&brokers, name, "none", b"behind")?;
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| traffic(&brokers, name, &ends));
+        let mut reader = Reader::open(&brokers, name, name, Guarantee::AtLeastOnce)?;
+        let seen = stand_before(&mut reader);
+        ends.store(true, Ordering::Relaxed);
+        let sent = sender.join().map_err(|_| "the sender panicked".to_owned())??;
+        let pauses = seen?;
+        let behind = Instant::now();
+        let lent = |reader: &Reader| reader.seen.get(&0).map_or(0, Vec::len);
+        while lent(&reader) < sent && behind.elapsed() < SILENCE {
+            while reader.source.event().is_some() {}
+            reader.poll()?;
+        }
+        let found = reader.source.unreadable_partitions();
+        let (one, other) = (lent(&reader), reader.seen.get(&1).map_or(0, Vec::len));
+        reader.source.close();
+        let seen = format!(
+            "{pauses} pauses in {STANDS_FOR:?}; {one} of {sent} records of the busy partition; {other} of \
+             the other, {found} found before such a batch"
+        );
+        if (one, other, found) == (sent, BESIDE, 1) { Ok(seen) } else { Err(seen) }
+    })
+}
+
+/// Reads and pauses for a while; how often it paused.
+fn stand_before(reader: &mut Reader) -> Result<usize, String> {
+    let (since, mut paused, mut pauses) = (Instant::now(), Instant::now(), 0);
+    while since.elapsed() < STANDS_FOR {
+        while reader.source.event().is_some() {}
+        reader.poll()?;
+        if paused.elapsed() > PAUSE_EVERY {
+            reader.source.pause().map_err(|fault| fault.to_string())?;
+            reader.source.resume().map_err(|fault| fault.to_string())?;
+            (paused, pauses) = (Instant::now(), pauses + 1);
+        }
+    }
+    Ok(pauses)
 }

@@ -87,6 +87,7 @@ const MAIN_JOB: &[Case] = &[
     Case::short("", "scram_over_tls_with_least_privilege", security::scram_over_tls),
     Case::short("14", "secrets_are_printed_nowhere", secrets::nowhere),
     Case::short("", "records_are_lent_as_the_wrapper_has_them", lending::as_the_wrapper),
+    Case::short("", "a_fault_among_records_moves_no_reader", lending::a_fault_is_no_record),
     Case::short("", "a_slow_matcher_costs_its_own_time", slow_matcher::costs_its_own_time),
     Case::long("", "memory_and_files_by_partitions", sizing::by_partitions),
     Case::long("", "each_grant_of_the_document_is_needed", grants::each_is_needed),

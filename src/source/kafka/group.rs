@@ -16,6 +16,7 @@ use super::{Flow, KafkaSource, client_error, start};
 use crate::config::settings::Guarantee;
 use crate::kafka::context::Rebalance;
 use crate::kafka::{TopicPartition, is_member};
+use crate::record::Position;
 use crate::source::{Began, Partition, SourceError, SourceEvent};
 
 /// How long until a question that the cluster did not answer is asked again.
@@ -52,15 +53,20 @@ impl KafkaSource {
                 self.ask_at = Duration::ZERO;
                 None
             }
-            Rebalance::Revoke(partitions) => {
-                self.membership.leave(Leave::Revoked, &names(partitions))
-            }
+            Rebalance::Revoke(partitions) => self.give_up(Leave::Revoked, partitions),
             Rebalance::Lost(partitions) => {
                 self.joined = false;
-                self.membership.leave(Leave::Lost, &names(partitions))
+                self.give_up(Leave::Lost, partitions)
             }
         };
         self.take_steps(step)
+    }
+
+    fn give_up(&mut self, why: Leave, partitions: Vec<TopicPartition>) -> Option<Step> {
+        let partitions = names(partitions);
+        // Nobody takes them any more, and whoever is next reads them again.
+        self.forget_fetched(&partitions);
+        self.membership.leave(why, &partitions)
     }
 
     pub(super) fn take_steps(
@@ -197,22 +203,27 @@ impl KafkaSource {
     }
 
     /// Where the reader of each partition stands: at the first record that was not lent. The client
-    /// library counts what was stashed as lent.
+    /// library counts what was stashed, and what was fetched, as lent.
     pub(super) fn reader(&self) -> KafkaResult<start::Offsets> {
         let consumer = self.consumer.as_ref().ok_or(KafkaError::Canceled)?;
         let mut at = start::reader(consumer)?;
+        // What is behind them was not lent, wherever the library has them.
+        at.extend(self.stands.iter().map(|(name, stands)| (name.clone(), stands.at)));
+        let mut stands_at = |topic: &str, partition, offset| {
+            at.insert(Partition { topic: topic.into(), partition }, offset);
+        };
+        // The first of each partition comes last.
+        for record in self.records.iter().flat_map(|records| records.waiting().rev()) {
+            let Position { topic, partition, offset } = record.position();
+            stands_at(topic, partition, offset);
+        }
         for message in self.stash.iter().rev() {
-            let is_its = |name: &Partition| {
-                name.partition == message.partition() && *name.topic == *message.topic()
-            };
-            if let Some((_, offset)) = at.iter_mut().find(|(name, _)| is_its(name)) {
-                *offset = message.offset();
-            }
+            stands_at(message.topic(), message.partition(), message.offset());
         }
         Ok(at)
     }
 
-    pub(super) fn assign(&self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
+    pub(super) fn assign(&mut self, positions: &[(Partition, i64)]) -> Result<(), SourceError> {
         let consumer = self.consumer()?;
         let list = start::list_at(positions).map_err(client_error)?;
         let answer = match consumer.rebalance_protocol() {
@@ -220,9 +231,12 @@ impl KafkaSource {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&list),
         };
         answer.map_err(|fault| SourceError::Client(format!("take partitions over: {fault}")))?;
+        self.membership.begins_at(positions);
+        self.claim_new(positions);
         if positions.is_empty() {
             return Ok(());
         }
+        let consumer = self.consumer()?;
         // A pause belongs to the partition, not to its assignment, and may be an old one.
         match self.flow {
             Flow::Running => consumer.resume(&list),
@@ -234,11 +248,7 @@ impl KafkaSource {
     fn unassign(&mut self, partitions: &[Partition]) -> Result<(), SourceError> {
         self.unconfirmed.retain(|partition, _| !partitions.contains(partition));
         self.unreadable.forget(partitions);
-        self.stash.retain(|message| {
-            !partitions.iter().any(|partition| {
-                partition.partition == message.partition() && &*partition.topic == message.topic()
-            })
-        });
+        self.forget_fetched(partitions);
         let list = start::list(partitions, Offset::Invalid).map_err(client_error)?;
         let consumer = self.consumer()?;
         let answer = match consumer.rebalance_protocol() {
@@ -251,9 +261,11 @@ impl KafkaSource {
     /// Leaves the group and closes the client.
     pub(super) fn leave(&mut self) {
         let Some(consumer) = self.consumer.take() else { return };
+        // Dropped before it, whatever happens here.
+        let queues = (self.commits.take(), self.records.take());
         let callbacks = Arc::clone(consumer.context());
         callbacks.close();
-        self.stash.clear();
+        self.forget_all_fetched();
         self.events.clear();
         self.joined = false;
         // The group may wait for an answer that nobody would give any more, and closing would wait
@@ -286,7 +298,7 @@ impl KafkaSource {
                 consumer.poll(Duration::from_millis(10));
             }
         }
-        self.commits = None;
+        drop(queues);
         // Leaves the group; the callbacks give the partitions back.
         drop(consumer);
     }

@@ -99,6 +99,15 @@ impl Membership {
         Step::Say(SourceEvent::Assigned(positions.iter().map(|(name, _)| name.clone()).collect()))
     }
 
+    /// Partitions that are ours are read from here now.
+    pub(super) fn begins_at(&mut self, positions: &[(Partition, i64)]) {
+        for (partition, offset) in positions {
+            if let Some(owned) = self.owned.get_mut(partition) {
+                owned.from = *offset;
+            }
+        }
+    }
+
     /// The group takes partitions away.
     pub(super) fn leave(&mut self, how: Leave, partitions: &[Partition]) -> Option<Step> {
         // What has not begun needs no drain.
@@ -337,6 +346,17 @@ mod tests {
         assert_eq!(member.release(&all(&[0])), [], "that was the reset's release");
         assert_eq!(member.release(&all(&[0])), [unassign(&[0])]);
         assert!(member.owned().is_empty());
+    }
+
+    /// A partition that is quiet after a restart has no position in the client library: then this is
+    /// where it stands.
+    #[test]
+    fn where_reading_begins_moves_with_a_restart_in_place() {
+        let mut membership = Membership::default();
+        membership.begin(&[(at(0), 10), (at(1), 10)]);
+        membership.begins_at(&[(at(0), 70), (at(2), 5)]);
+        let from: Vec<_> = membership.owned().values().map(|owned| owned.from).collect();
+        assert_eq!(from, [70, 10], "and what is not ours does not begin");
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl KafkaSource {
 
     /// Begins to go back.
     pub(super) fn go_back(&mut self, known: Rewind) -> Result<(), SourceError> {
-        self.stash.clear();
+        self.forget_all_fetched();
         match known {
             Rewind::Known => self.gone_back(None),
             Rewind::Ask => {
@@ -55,6 +55,7 @@ impl KafkaSource {
 
     fn gone_back(&mut self, committed: Option<&start::Offsets>) -> Result<(), SourceError> {
         self.goes_back = false;
+        self.forget_all_fetched();
         let positions = self.membership.go_back(committed);
         // What the group is about to take away is read again by others.
         if !positions.is_empty() && !self.membership.is_leaving() {
@@ -70,7 +71,7 @@ impl KafkaSource {
         positions: &[(Partition, i64)],
     ) -> Result<(), SourceError> {
         let at = self.reader().unwrap_or_default();
-        self.stash.clear();
+        self.forget_all_fetched();
         let mut all: start::Offsets = self
             .membership
             .owned()

@@ -6,7 +6,7 @@ mod endpoint;
 mod fatal;
 mod exactly_once;
 mod kill;
-mod malformed;
+pub mod malformed;
 mod memory;
 mod network;
 mod output;
