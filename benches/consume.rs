@@ -1,5 +1,9 @@
-//! What does judging cost a consumer? `ouzel run` over a topic, against the same consumer with the
-//! same settings that drops each record.
+//! What does judging cost a consumer? `ouzel run` over a topic, against a consumer with the same
+//! settings and allocator that drops each record.
+//!
+//! There are two such consumers. One polls record by record, as a program does that uses the client
+//! library's wrapper: it is the yardstick. The other is the stage's own source, which takes records in
+//! one call and so costs less: what is above that one is judging alone.
 //!
 //! With `--broker kafka` a real Apache Kafka on the same cores serves both, and only the CPU time of
 //! the two programs counts. With `--broker canned` a small server replays batches as a producer
@@ -48,6 +52,7 @@ use ouzel::clock::{Clock, SystemClock};
 use ouzel::config::Settings;
 use ouzel::source::Source;
 use ouzel::source::kafka::{KafkaSource, KafkaSourceOptions};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use broker::Broker;
 use support::canned::{Canned, Keeping};
@@ -153,12 +158,15 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(brokers) = option(&arguments, "--drop") {
         let text = |name| option(&arguments, name).expect("the parent names it");
-        return drop_records(
-            &brokers,
-            &text("--topic"),
-            &text("--group"),
-            number(&arguments, "--events", 0),
-        );
+        let mut settings = Settings::default();
+        settings.kafka.brokers = brokers;
+        settings.input.topics = vec![text("--topic")];
+        settings.input.group = text("--group");
+        let events = number(&arguments, "--events", 0);
+        return match text("--by").as_str() {
+            BY_POLL => drop_by_poll(&settings, events),
+            _ => drop_by_source(&settings, events),
+        };
     }
     let events = number(&arguments, "--events", 1_200_000);
     let runs = usize::try_from(number(&arguments, "--runs", 7)).expect("a small number");
@@ -190,6 +198,7 @@ fn main() {
 fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Option<&str>) {
     let (mut dropped, mut candidates, mut shipped) = (Vec::new(), Vec::new(), Vec::new());
     let (mut without, mut unchecked, mut other) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken = Vec::new();
     // Seconds from the first fetch to the end of the log, in the order of the runs.
     let mut reading = [Vec::new(), Vec::new(), Vec::new()];
     let mut note = |side: usize| {
@@ -205,7 +214,7 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
     let no_hit = no_hit.display().to_string();
     for run in 0..runs {
         let group = |what: &str| format!("{topic}-{what}-{run}");
-        dropped.push(drop_cost(server, topic, &group("drop"), events));
+        dropped.push(drop_cost(server, topic, &group("drop"), events, BY_POLL));
         note(0);
         let run = |costs: &mut Vec<Cost>, what, program, validate, rule| {
             let run = Run { program, validate, rule };
@@ -217,6 +226,7 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
         note(2);
         run(&mut without, "no-hit", own, "envelope", &no_hit);
         run(&mut unchecked, "no-hit-candidates", own, "candidates", &no_hit);
+        taken.push(drop_cost(server, topic, &group("source"), events, BY_SOURCE));
         if let Some(program) = against {
             run(&mut other, "other", program, "envelope", RULE);
         }
@@ -224,6 +234,7 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
     println!("\n{topic}");
     for (what, costs) in [
         ("consume + drop", &dropped),
+        ("the source + drop", &taken),
         ("run, candidates", &candidates),
         ("run, as shipped", &shipped),
         ("as shipped, no hit", &without),
@@ -232,16 +243,19 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
         let rate = events as f64 / median(costs.iter().map(|cost| cost.cpu_seconds));
         print_row(what, rate, costs);
     }
-    let ratio = |own: &[Cost]| {
-        median(own.iter().zip(&dropped).map(|(own, dropped)| own.cpu_seconds / dropped.cpu_seconds))
+    let of = |own: &[Cost], yardstick: &[Cost]| {
+        let sides = own.iter().zip(yardstick);
+        median(sides.map(|(own, yardstick)| own.cpu_seconds / yardstick.cpu_seconds))
     };
-    println!(
-        "  CPU, run : consume + drop = {:.2} (candidates), {:.2} (as shipped); {:.2} and {:.2} where nothing hits",
-        ratio(&candidates),
-        ratio(&shipped),
-        ratio(&unchecked),
-        ratio(&without)
-    );
+    for (what, yardstick) in [("consume", &dropped), ("the source", &taken)] {
+        println!(
+            "  CPU, run : {what} + drop = {:.2} (candidates), {:.2} (as shipped); {:.2} and {:.2} where nothing hits",
+            of(&candidates, yardstick),
+            of(&shipped, yardstick),
+            of(&unchecked, yardstick),
+            of(&without, yardstick)
+        );
+    }
     let alerts = shipped.iter().zip(&without).map(|(own, none)| own.cpu_seconds / none.cpu_seconds);
     println!("  CPU, as shipped, with its alerts : where nothing hits = {:.2}", median(alerts));
     if !other.is_empty() {
@@ -250,7 +264,7 @@ fn compare(server: &Server, topic: &str, events: u64, runs: usize, against: Opti
             events as f64 / median(other.iter().map(|cost| cost.cpu_seconds)),
             &other,
         );
-        println!("  CPU, the other : consume + drop = {:.2}", ratio(&other));
+        println!("  CPU, the other : consume + drop = {:.2}", of(&other, &dropped));
     }
     print_connection(events, &reading);
 }
@@ -269,22 +283,41 @@ fn print_connection(events: u64, [dropped, candidates, shipped]: &[Vec<f64>; 3])
     );
 }
 
-fn drop_cost(server: &Server, topic: &str, group: &str, events: u64) -> Cost {
+/// The ways to drop records.
+const BY_POLL: &str = "poll";
+const BY_SOURCE: &str = "source";
+
+fn drop_cost(server: &Server, topic: &str, group: &str, events: u64, by: &str) -> Cost {
     let program: PathBuf = std::env::current_exe().expect("a running program has a path");
     let mut command = Command::new(program);
-    command.args(["--drop", &server.address(), "--topic", topic, "--group", group]);
+    command.args(["--drop", &server.address(), "--topic", topic, "--group", group, "--by", by]);
     command.args(["--events", &events.to_string()]).stdout(Stdio::null());
     support::cost_of(command)
 }
 
-/// The yardstick: the product's own source with the product's own settings, and nothing else.
-fn drop_records(brokers: &str, topic: &str, group: &str, events: u64) {
-    let mut settings = Settings::default();
-    settings.kafka.brokers = brokers.to_owned();
-    settings.input.topics = vec![topic.to_owned()];
-    settings.input.group = group.to_owned();
+/// The yardstick: the wrapper's consumer with the product's own settings, and nothing else.
+fn drop_by_poll(settings: &Settings, events: u64) {
+    let mut config = ouzel::kafka::settings::consumer(settings, 0);
+    // The stage finds out by itself where it begins.
+    config.set("auto.offset.reset", "earliest");
+    let consumer: BaseConsumer = config.create().expect("these settings are valid");
+    let topics: Vec<&str> = settings.input.topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).expect("the topic's name is valid");
+    let mut seen = 0;
+    while seen < events {
+        let mut wait = Duration::from_millis(100);
+        while let Some(record) = consumer.poll(wait) {
+            record.expect("the broker is up");
+            seen += 1;
+            wait = Duration::ZERO;
+        }
+    }
+}
+
+/// The product's own source, and nothing else.
+fn drop_by_source(settings: &Settings, events: u64) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let options = KafkaSourceOptions::of_worker(&settings, 0);
+    let options = KafkaSourceOptions::of_worker(settings, 0);
     let mut source = KafkaSource::open(options, clock).expect("these settings are valid");
     let mut seen = 0;
     while seen < events {
