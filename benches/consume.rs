@@ -3,7 +3,7 @@
 //!
 //! There are two such consumers. One polls record by record, as a program does that uses the client
 //! library's wrapper: it is the yardstick. The other is the stage's own source, which takes records in
-//! one call and so costs less: what is above that one is judging alone.
+//! batches and so costs less: what is above that one is judging alone.
 //!
 //! With `--broker kafka` a real Apache Kafka on the same cores serves both, and only the CPU time of
 //! the two programs counts. With `--broker canned` a small server replays batches as a producer

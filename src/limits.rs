@@ -49,9 +49,8 @@ pub const RULE_FILE_BYTES_MAX: usize = 64 << 20;
 /// Most rules in one set.
 pub const RULES_MAX: usize = 20_000;
 
-/// Most records of one call to the client library: with 16 a call costs more, from 256 on the records
-/// leave the cache before they are judged (docs/decisions/0007). Of a partition, so many of the
-/// last ones are known when they come once more.
+/// Most records of one call to the client library: 16, 256 and 1024 cost more (docs/decisions/0006).
+/// Of a partition, so many of the last ones are known when they come once more.
 pub const RECORDS_PER_FETCH_MAX: usize = 64;
 
 /// Alerts of one rule in one interval when the rule does not say (Kibana's `max_signals`).
