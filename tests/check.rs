@@ -102,6 +102,9 @@ fn a_rule_on_a_field_that_nothing_here_fills_is_warned_of() {
     warned(&format!("event.action:login and not {country}:US"), country);
     warned(&format!("event.action:login or {country}:US"), country);
     warned("event.action:login and client.geo.country_name:Germany", "");
+    // By KQL's grammar the second `and` belongs to a field's name.
+    warned("event.action:login and and user.name:ada", "is called \"and user.name\"");
+    warned("event.action:\"log in\" and user.name:\"ada l\"", "");
 }
 
 #[test]

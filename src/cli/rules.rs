@@ -90,8 +90,8 @@ fn failure(faults: &[RuleFault]) -> Failure {
     Failure::all(exit, faults.iter().map(ToString::to_string).collect())
 }
 
-/// What is allowed of `rules`, and seldom meant: a field that nothing here ever fills, and a list
-/// of exceptions that acts in Elastic and is not loaded here.
+/// What is allowed of `rules`, and seldom meant: a field that nothing here ever fills, one with a
+/// name of several words, and a list of exceptions that acts in Elastic and is not loaded here.
 #[must_use]
 pub fn warnings(rules: &RuleSet, exceptions: &Exceptions) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -107,6 +107,13 @@ pub fn warnings(rules: &RuleSet, exceptions: &Exceptions) -> Vec<String> {
             warnings.push(format!(
                 "{origin}: the rule {name:?} asks for {absent}, and no shape of event and no \
                  look-up here fills that: such a clause never holds, its negation always"
+            ));
+        }
+        for field in absence::of_several_words(&rule.query.root) {
+            warnings.push(format!(
+                "{origin}: the rule {name:?} asks for a field that is called {field:?}: a name \
+                 with white space in it is seldom meant; look for a word too many, or for an \
+                 `and`, an `or` or quotes that are missing"
             ));
         }
         for list in exceptions.missing_lists(rule) {

@@ -3,7 +3,8 @@
 //! Some fields of ECS are never there in a stream, because look-ups make them that Elastic's
 //! ingest pipelines perform and nothing here does. A clause on such a field never holds, so its
 //! negation always does: an exception that excludes by it would hide more than it says, at worst
-//! everything. This module finds such clauses; it relies on one table of families of fields.
+//! everything. This module finds such clauses; it relies on one table of families of fields. It
+//! also finds names that no event is likely to have, because they are made of two words.
 
 use crate::kql::{Expr, Node, Pattern};
 
@@ -81,10 +82,20 @@ fn each_once(clauses: impl Iterator<Item = (Sign, String)>) -> Vec<String> {
     fields
 }
 
+/// The fields of all clauses of `node` with white space in their names, each once. KQL takes
+/// `and and event.action:x` for a clause on the field `and event.action`.
+#[must_use]
+pub fn of_several_words(node: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    walk(node, "", Sign::Plain, &mut found);
+    each_once(found.into_iter().filter(|(_, field)| field.contains(char::is_whitespace)))
+}
+
 /// The fields that are never there, clause by clause.
 fn clauses(node: &Node) -> Vec<(Sign, String)> {
     let mut found = Vec::new();
     walk(node, "", Sign::Plain, &mut found);
+    found.retain(|(_, field)| is_never_there(field));
     found
 }
 
@@ -111,6 +122,7 @@ impl Sign {
     }
 }
 
+/// Adds the field of each clause that names exactly one.
 fn walk(node: &Node, path: &str, sign: Sign, found: &mut Vec<(Sign, String)>) {
     match &node.expr {
         Expr::All => {}
@@ -125,8 +137,7 @@ fn walk(node: &Node, path: &str, sign: Sign, found: &mut Vec<(Sign, String)>) {
         }
         Expr::Is { .. } | Expr::Exists { .. } | Expr::Range { .. } | Expr::Like { .. } => {
             let field = field(&node.expr).map(|field| join(path, field));
-            let absent = field.filter(|field| is_never_there(field));
-            found.extend(absent.map(|field| (sign, field)));
+            found.extend(field.map(|field| (sign, field)));
         }
     }
 }
@@ -211,6 +222,19 @@ mod tests {
         check("okta.actor.id", false);
         check("geo.country_iso_code", false);
         check("source.geo", false);
+    }
+
+    #[test]
+    fn names_of_several_words_are_found_wherever_they_stand() {
+        let check = |query: &str, fields: &[&str]| {
+            let query = kql::parse(query).expect("a query");
+            assert_eq!(of_several_words(&query.root), fields, "{}", query.text);
+        };
+        check("event.action:a and event.outcome:b", &[]);
+        check("event.action:\"two words\" or user.name:more words", &[]);
+        check("event.action:a and and event.outcome:b", &["and event.outcome"]);
+        check("event.action:a or not (x y:* and x y > 3)", &["x y"]);
+        check("a:{ b c:1 }", &["a.b c"]);
     }
 
     #[test]
