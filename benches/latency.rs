@@ -13,7 +13,11 @@
 //! gives it, and the time to compile itself: what comes within the first seconds does not count.
 //!
 //! `cargo bench --bench latency [-- --seconds N --rate N --permille N --warm SECONDS --witness
-//! --compression none|lz4|zstd --linger MS]`
+//! --compression none|lz4|zstd --linger MS --away MS]`
+//!
+//! `--away` puts the broker that takes the alerts at the end of a longer line: what the stage sends
+//! it, and what it answers, comes so much later. The stage's CPU time is printed beside, so that
+//! what it does while it waits is seen.
 //!
 //! `--linger` lets the sender of the events wait for more, as senders do by default (5 ms in Kafka's
 //! clients): fewer and larger requests for the broker. That time counts as well.
@@ -53,6 +57,7 @@ use memchr::memmem;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ouzel::generate::{Generator, Options};
+use proxy::Fault;
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -65,6 +70,9 @@ const RULE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/okta/attempt_to_reset_mfa_factors.toml");
 const LITERAL: &[u8] = b"user.mfa.factor.reset_all";
 const WITHIN: Duration = Duration::from_secs(60);
+
+/// What Linux counts times in, as far as programs see it.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// As `bin/kafka-server-start.sh` and `bin/kafka-run-class.sh` start a broker.
 const MACHINE: [&str; 5] = [
@@ -101,7 +109,10 @@ fn main() {
     let brokers = broker.plaintext();
     client::create_topics(&brokers, &[("okta", 1), ("alerts", 1), ("dead-letters", 1)])
         .expect("topics can be created");
-    let mut stage = start(&brokers);
+    let away = Duration::from_millis(number(&arguments, "--away", 0));
+    let _line = broker.proxy.put(Fault::Delay(away));
+    let output = if away.is_zero() { brokers.clone() } else { broker.proxied() };
+    let mut stage = start(&brokers, &output);
     let (log, is_over) = (Log::default(), Arc::new(AtomicBool::new(false)));
     let witness = arguments.iter().any(|argument| argument == "--witness");
     let readers = READERS.into_iter().filter(|reader| witness || reader.topic == "alerts");
@@ -116,8 +127,10 @@ fn main() {
     let sender = sender(&brokers, &compression, number(&arguments, "--linger", 0));
     send(&sender, &mut generator, (rate / 10, 8), None);
     send(&sender, &mut generator, (rate, warm), None);
+    let cpu = cpu_seconds(&stage);
     let late = send(&sender, &mut generator, (rate, seconds), Some(&log));
     std::thread::sleep(Duration::from_secs(2));
+    let cpu = cpu_seconds(&stage) - cpu;
     is_over.store(true, Ordering::Relaxed);
     for reader in readers {
         reader.join().expect("a reader does not panic");
@@ -136,6 +149,7 @@ fn main() {
         "  {} events that alert, {without} left without one; sender late by at most {late:?}",
         times.len()
     );
+    println!("  the stage took {cpu:.2} s of CPU time; the alerts' broker is {away:?} away");
     println!("  {:<42} {:>9} {:>9} {:>9} {:>9}", "ms", "p50", "p90", "p99", "max");
     let alert = |times: &Times| Some(times.alerted? - times.sent);
     print("event to alert", times.iter().filter_map(alert));
@@ -160,13 +174,23 @@ fn print(what: &str, latencies: impl Iterator<Item = Duration>) {
     println!("  {what:<42} {:>9.2} {:>9.2} {:>9.2} {:>9.2}", at(50), at(90), at(99), at(100));
 }
 
-fn start(brokers: &str) -> Child {
+/// User and system time of a running child so far, in seconds.
+fn cpu_seconds(child: &Child) -> f64 {
+    let stat =
+        fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("the child is there");
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u32 = fields.skip(11).take(2).filter_map(|it| it.parse::<u32>().ok()).sum();
+    f64::from(ticks) / TICKS_PER_SECOND
+}
+
+fn start(brokers: &str, output: &str) -> Child {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/configuration");
     fs::create_dir_all(&folder).expect("target/ can be written");
     let file = folder.join("latency.toml");
     let text = format!(
         "rules = [{RULE:?}]\n[kafka]\nbrokers = {brokers:?}\n[input]\ntopics = [\"okta\"]\ngroup = \"latency\"\n\
          workers = 1\n[output]\nalerts = \"alerts\"\ndead_letters = \"dead-letters\"\n\
+         [output.kafka]\nbrokers = {output:?}\n\
          [http]\nlisten = \"off\"\n[log]\nlevel = \"warn\"\n"
     );
     fs::write(&file, text).expect("target/ can be written");

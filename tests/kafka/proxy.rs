@@ -209,8 +209,10 @@ impl Line {
                 Err(RecvTimeoutError::Timeout) if !self.is_cut() => continue,
                 Err(_) => return,
             };
-            while self.is_held(read_at) && !self.is_cut() {
-                thread::sleep(LOOK);
+            while let Some(left) = self.held(read_at)
+                && !self.is_cut()
+            {
+                thread::sleep(left.min(LOOK));
             }
             if let Fault::Throttle(rate) = self.shared.fault() {
                 thread::sleep(Duration::from_secs_f64(piece.len() as f64 / rate.max(1) as f64));
@@ -222,12 +224,12 @@ impl Line {
         }
     }
 
-    /// Whether a piece that was read then must not arrive yet.
-    fn is_held(&self, read_at: Instant) -> bool {
+    /// How long a piece that was read then must not arrive yet, as far as is known now.
+    fn held(&self, read_at: Instant) -> Option<Duration> {
         match self.shared.fault() {
-            Fault::HalfOpen => true,
-            Fault::Delay(time) => read_at.elapsed() < time,
-            Fault::None | Fault::Cut | Fault::Throttle(_) => false,
+            Fault::HalfOpen => Some(LOOK),
+            Fault::Delay(time) => time.checked_sub(read_at.elapsed()).filter(|it| !it.is_zero()),
+            Fault::None | Fault::Cut | Fault::Throttle(_) => None,
         }
     }
 }
