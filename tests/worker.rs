@@ -525,6 +525,20 @@ fn a_worker_that_is_behind_hands_outputs_over_together() {
 }
 
 #[test]
+fn what_would_wait_in_a_busy_sink_goes_together_when_it_is_busy_no_more() {
+    let uuids = ["a", "b", "c", "d", "e"];
+    let source = source_of(&uuids.map(okta::hit));
+    let mut bench = Bench::new(source, MemorySink::new(100).busy_at(2));
+    bench.worker.sink().set_fate(Fate::Hold);
+    bench.steps(30);
+    bench.worker.sink().set_fate(Fate::Deliver);
+    bench.steps(1);
+    assert_eq!(bench.alerts().len(), 2, "it had no more");
+    bench.steps(1);
+    assert_eq!(bench.alerts(), uuids.map(okta::alert_id), "all others, in order");
+}
+
+#[test]
 fn what_is_given_up_at_the_end_is_neither_sent_nor_counted_any_more() {
     let mut source = source_of(&[okta::hit("a")]);
     source.end();

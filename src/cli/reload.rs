@@ -175,7 +175,7 @@ mod tests {
             &["input.group", "output.linger_ms"],
         );
         // Written as the default is no change.
-        check("[input]\ngroup = 'one'\n[output]\nlinger_ms = 0\n", &[]);
+        check("[input]\ngroup = 'one'\n[output]\nlinger_ms = 1\n", &[]);
         check("[input]\ngroup = 'one'\n[rule.x]\nmax_signals = 5\n", &[]);
     }
 }

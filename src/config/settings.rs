@@ -258,7 +258,8 @@ pub struct OutputSettings {
     pub include_original: bool,
     /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub compression: String,
-    /// Time the producer waits to fill a batch, in ms.
+    /// Time the producer waits to fill a batch, in ms; with 0, outputs are not kept back from a busy
+    /// producer either.
     pub linger_ms: u32,
     /// Whether missing output topics are created at start.
     pub create_topics: bool,
@@ -285,7 +286,7 @@ impl Default for OutputSettings {
             pass_headers: Vec::new(),
             include_original: false,
             compression: "none".to_owned(),
-            linger_ms: 0,
+            linger_ms: 1,
             create_topics: false,
             create_partitions: -1,
             create_replicas: -1,

@@ -151,7 +151,7 @@ fn outputs_are_confirmed_by_all_replicas_and_keyed_as_java_does() {
         ("acks", "all"),
         ("partitioner", "murmur2_random"),
         ("compression.type", "none"),
-        ("linger.ms", "0"),
+        ("linger.ms", "1"),
         ("message.timeout.ms", "300000"),
         ("queue.buffering.max.kbytes", "66560"),
         ("allow.auto.create.topics", "false"),

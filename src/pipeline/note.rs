@@ -18,6 +18,15 @@ pub struct Prepared {
     pub note: Note,
 }
 
+impl Prepared {
+    /// How long its key and its value are, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let parts = [&self.encoded.key, &self.encoded.value];
+        parts.into_iter().flatten().map(|part| part.len()).sum()
+    }
+}
+
 /// What an output is.
 #[derive(Clone, Debug)]
 pub enum Note {

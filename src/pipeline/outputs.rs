@@ -113,8 +113,8 @@ pub(super) struct Outputs {
     open: InFlight<Open>,
     /// How many there were.
     numbers: u64,
-    /// At most those of one record and what was waiting before it: few are kept back to go
-    /// together, and with the queue full the source is paused.
+    /// At most those of one record and what was waiting before it: what is kept back to go together
+    /// is bounded, and with the queue full the source is paused.
     waiting: VecDeque<Token>,
     /// Came back because their target takes nothing.
     resting: Vec<Token>,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! step: tick ─▶ events of the source ─▶ what waits for the sink ─▶ poll the source: judge, send
-//!         (at once, or a few milliseconds' worth together: linger.rs)
+//!         (at once, or together with what comes meanwhile: linger.rs)
 //!            ─▶ poll the sink: finish ─▶ effects: pause, resume, commit, release, end
 //! ```
 //!
@@ -33,7 +33,7 @@ use crate::record::{Record, Timestamp};
 use crate::sink::{Delivery, DeliveryFault, FaultClass, Sink, Token};
 use crate::source::{CommitMode, Partition, Source, SourceError, SourceEvent};
 use exactly_once::InTransaction;
-use linger::Linger;
+use linger::{Linger, Load};
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,11 +180,12 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
             self.desk.event(event);
             self.carry_out();
         }
-        if self.desk.linger.step(now) || !self.desk.state.may_take() {
+        let load = Load::of(&self.desk.sink);
+        if self.desk.linger.step(now, load) || !self.desk.state.may_take() {
             self.desk.send_waiting();
         }
         let taken = self.take_records();
-        if self.desk.linger.took(taken) {
+        if self.desk.linger.took(taken, Load::of(&self.desk.sink)) {
             self.desk.send_waiting();
         }
         self.desk.poll_sink(self.sink_wait());
@@ -428,11 +429,13 @@ impl<K: Sink> Desk<K> {
         let outputs = u32::try_from(outputs).unwrap_or(u32::MAX);
         self.apply(Input::Opened(ticket, outputs, record.timestamp));
         self.wall = self.wall.max(record.received);
+        let others = again.iter().flatten().map(|open| &open.prepared);
+        let bytes = self.prepared.iter().chain(others).map(Prepared::bytes).sum();
         for output in self.prepared.drain(..) {
             self.outputs.push(Open::owed(ticket, output, kept.clone()));
         }
         again.into_iter().flatten().for_each(|open| self.outputs.push(open));
-        if self.linger.added(outputs as usize) {
+        if self.linger.added(outputs as usize, bytes, Load::of(&self.sink)) {
             self.send_waiting();
             // Deliveries are reported while records are judged, so that a repeat is known early.
             self.poll_sink(Duration::ZERO);

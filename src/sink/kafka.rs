@@ -40,6 +40,16 @@ use transactor::{Done, EndBy, Transactor};
 /// How long the client library is waited for at a time: its own wait does not end early.
 const POLL: Duration = Duration::from_millis(1);
 
+/// An idempotent producer of the client library sends nothing more for a partition while so many of
+/// its records are under way, counted in records and not in requests (`rd_kafka_toppar_producer_serve`
+/// compares `rktp_msgs_inflight` with `RD_KAFKA_IDEMP_MAX_INFLIGHT`, 2.12.1). What it has in its queue
+/// then, and what is older there than the linger, lets its thread go round without waiting: it works
+/// out its next look at the queue before it comes to that limit.
+///
+/// So outputs are kept back from it while it is as busy as that, where it lingers: without, the first
+/// of those that are then handed over goes alone, and the others wait for its answer in the queue.
+const UNDER_WAY_MAX: usize = 5;
+
 /// How often the queue is emptied while outputs are recalled: what was on its way may come back to
 /// it, and each time costs every broker's thread a little.
 const PURGE_EVERY: Duration = Duration::from_millis(10);
@@ -121,6 +131,8 @@ pub struct KafkaSink {
     clock: Arc<dyn Clock>,
     /// While outputs are recalled: when the queue is emptied next, on the monotonic clock.
     recalled: Option<Duration>,
+    /// Whether it waits for more to send together.
+    lingers: bool,
     /// Sent and not reported yet.
     in_flight: usize,
     /// For targets that are discarded: taken, and reported at the next poll.
@@ -161,12 +173,14 @@ impl KafkaSink {
                 Some(Transactions { transactor, is_settling: false, has_failed: false, heard_at })
             }
         };
+        let lingers = options.config.get("linger.ms").is_some_and(|ms| ms != "0");
         Ok(Self {
             producer: Arc::new(producer),
             transactions,
             options,
             clock,
             recalled: None,
+            lingers,
             in_flight: 0,
             discarded: Vec::new(),
             delivered: Vec::new(),
@@ -309,6 +323,10 @@ impl Sink for KafkaSink {
                 }
             }
         }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.lingers && self.in_flight >= UNDER_WAY_MAX
     }
 
     fn recall(&mut self) {

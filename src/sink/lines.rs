@@ -137,6 +137,10 @@ impl Sink for LinesSink {
         Ok(())
     }
 
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     fn poll(&mut self, _wait: Duration, done: &mut impl FnMut(Token, Delivery)) {
         if self.flush == Flush::EachPoll {
             self.flush();

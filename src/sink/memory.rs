@@ -99,6 +99,8 @@ pub struct MemorySink {
     /// `None`: what is delivered is visible at once.
     transaction: Option<Transaction>,
     capacity: usize,
+    /// With so many in flight it is busy.
+    busy_at: usize,
     fate: Fate,
     refusal: Option<DeliveryFault>,
     in_flight: VecDeque<(Token, MemoryOutput)>,
@@ -114,6 +116,7 @@ impl MemorySink {
         Self {
             transaction: None,
             capacity,
+            busy_at: usize::MAX,
             fate: Fate::default(),
             refusal: None,
             in_flight: VecDeque::new(),
@@ -126,6 +129,12 @@ impl MemorySink {
     #[must_use]
     pub fn with_transactions(self) -> Self {
         Self { transaction: Some(Transaction::default()), ..self }
+    }
+
+    /// The same, busy with so many outputs in flight.
+    #[must_use]
+    pub fn busy_at(self, busy_at: usize) -> Self {
+        Self { busy_at, ..self }
     }
 
     /// Decides what becomes of commits.
@@ -237,6 +246,10 @@ impl Sink for MemorySink {
         };
         self.in_flight.push_back((token, owned));
         Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.in_flight.len() >= self.busy_at
     }
 
     fn recall(&mut self) {

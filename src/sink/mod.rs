@@ -87,6 +87,9 @@ pub trait Sink {
     /// regularly, also while nothing is sent.
     fn poll(&mut self, wait: Duration, done: &mut impl FnMut(Token, Delivery));
 
+    /// Whether what is sent now would only wait behind what is under way; it may be sent all the same.
+    fn is_busy(&self) -> bool;
+
     /// Gives back what is not on its way yet, so that it does not overtake one that failed: until
     /// nothing is in flight any more, polls report such outputs as [`Delivery::Recalled`]. Nothing
     /// may be sent before that. A sink that keeps the order by itself has nothing to do.
@@ -101,8 +104,7 @@ pub trait Sink {
         Err(TransactionFault { class: TransactionFaultClass::Unavailable, why })
     }
 
-    /// Begins to commit the transaction, with the offsets that were enlisted. Every output in it
-    /// must be delivered.
+    /// Begins to commit the transaction with the enlisted offsets. Its outputs must be delivered.
     fn commit(&mut self, enlisted: Self::Enlisted) {
         drop(enlisted);
     }

@@ -95,10 +95,10 @@ fn check_committed(bench: &mut Bench, owed: &Owed) {
     }
 }
 
-fn run_history(kinds: &[Vec<u8>], acts: &[Act]) {
+fn run_history(kinds: &[Vec<u8>], acts: &[Act], busy_at: usize) {
     let (source, owed) = log(kinds);
     let mut held = BTreeSet::new();
-    let mut bench = Bench::new(source, MemorySink::new(5));
+    let mut bench = Bench::new(source, MemorySink::new(5).busy_at(busy_at));
     for act in acts {
         match act {
             Act::Steps(count) => bench.steps(*count),
@@ -173,8 +173,9 @@ proptest! {
     fn nothing_is_lost_whatever_happens(
         kinds in prop::collection::vec(prop::collection::vec(0..12_u8, 0..60), 3),
         acts in prop::collection::vec(act(), 0..40),
+        busy_at in 1..7_usize,
     ) {
-        run_history(&kinds, &acts);
+        run_history(&kinds, &acts, busy_at);
     }
 
     #[test]
@@ -182,12 +183,14 @@ proptest! {
         count in 1..40_usize,
         fates in prop::collection::vec((orderly_fate(), 1..30_usize), 0..30),
         capacity in 1..50_usize,
+        busy_at in 1..60_usize,
     ) {
         let uuids: Vec<String> = (0..count).map(|number| format!("h{number}")).collect();
         let payloads: Vec<String> = uuids.iter().map(|uuid| okta::hit(uuid)).collect();
         let mut source = source_of(&payloads);
         source.end();
-        let mut bench = Bench::new(source, MemorySink::new(capacity));
+        let sink = MemorySink::new(capacity).busy_at(busy_at);
+        let mut bench = Bench::new(source, sink);
         for (fate, steps) in fates {
             match fate {
                 Some(fate) => bench.worker.sink().set_fate(fate),
