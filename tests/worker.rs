@@ -527,15 +527,22 @@ fn a_worker_that_is_behind_hands_outputs_over_together() {
 #[test]
 fn what_would_wait_in_a_busy_sink_goes_together_when_it_is_busy_no_more() {
     let uuids = ["a", "b", "c", "d", "e"];
-    let source = source_of(&uuids.map(okta::hit));
-    let mut bench = Bench::new(source, MemorySink::new(100).busy_at(2));
-    bench.worker.sink().set_fate(Fate::Hold);
-    bench.steps(30);
-    bench.worker.sink().set_fate(Fate::Deliver);
-    bench.steps(1);
-    assert_eq!(bench.alerts().len(), 2, "it had no more");
-    bench.steps(1);
-    assert_eq!(bench.alerts(), uuids.map(okta::alert_id), "all others, in order");
+    let delivered = |last_ms: u64| {
+        let source = source_of(&uuids.map(okta::hit));
+        let mut bench = Bench::new(source, MemorySink::new(100).busy_at(2));
+        bench.worker.sink().set_fate(Fate::Hold);
+        for ms in 1..=last_ms {
+            bench.worker.step(Duration::from_millis(ms));
+        }
+        bench.worker.sink().set_fate(Fate::Deliver);
+        [1, 2].map(|ms| {
+            bench.worker.step(Duration::from_millis(last_ms + ms));
+            bench.alerts()
+        })
+    };
+    let all = uuids.map(okta::alert_id);
+    assert_eq!(delivered(90), [all[..2].to_vec(), all.to_vec()], "it had no more");
+    assert_eq!(delivered(110), [all.to_vec(), all.to_vec()], "without an answer they wait 100 ms");
 }
 
 #[test]

@@ -82,8 +82,8 @@ fn each_once(clauses: impl Iterator<Item = (Sign, String)>) -> Vec<String> {
     fields
 }
 
-/// The fields of all clauses of `node` with white space in their names, each once. KQL takes
-/// `and and event.action:x` for a clause on the field `and event.action`.
+/// The fields with white space in their names, each once, of the clauses of `node` that name exactly
+/// one. KQL takes `and and event.action:x` for a clause on the field `and event.action`.
 #[must_use]
 pub fn of_several_words(node: &Node) -> Vec<String> {
     let mut found = Vec::new();

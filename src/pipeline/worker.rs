@@ -24,7 +24,7 @@ use super::judge::Judge;
 use super::kept::{Kept, Payload};
 use super::ledger::{Ledger, What};
 use super::note::{Note, Prepared};
-use super::outputs::{Met, Open, Outputs, Sent};
+use super::outputs::{Met, Open, Outputs};
 use super::state::{Bounds, Effect, Ending, Holds, Input, Owner, PartitionView, State, Ticket};
 use super::tally::{Rebalance, RebalanceKind, Tally};
 use crate::detect::{Outcome, Scratch};
@@ -180,15 +180,15 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
             self.desk.event(event);
             self.carry_out();
         }
-        let load = Load::of(&self.desk.sink);
-        if self.desk.linger.step(now, load) || !self.desk.state.may_take() {
+        let is_held = self.desk.state.is_paused() || !self.desk.state.may_take();
+        if self.desk.linger.step(now, Load::of(&self.desk.sink)) || is_held {
             self.desk.send_waiting();
         }
         let taken = self.take_records();
-        if self.desk.linger.took(taken, Load::of(&self.desk.sink)) {
-            self.desk.send_waiting();
-        }
+        self.desk.linger.took(taken);
+        self.desk.send_due();
         self.desk.poll_sink(self.sink_wait());
+        self.desk.send_due();
         self.carry_out();
         taken
     }
@@ -435,10 +435,11 @@ impl<K: Sink> Desk<K> {
             self.outputs.push(Open::owed(ticket, output, kept.clone()));
         }
         again.into_iter().flatten().for_each(|open| self.outputs.push(open));
-        if self.linger.added(outputs as usize, bytes, Load::of(&self.sink)) {
-            self.send_waiting();
-            // Deliveries are reported while records are judged, so that a repeat is known early.
+        self.linger.added(outputs as usize, bytes);
+        // Deliveries are reported while records are judged, so that a repeat is known early.
+        if self.send_due() || self.sink.is_busy() {
             self.poll_sink(Duration::ZERO);
+            self.send_due();
         }
         if self.effects.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
@@ -447,6 +448,7 @@ impl<K: Sink> Desk<K> {
     fn post(&mut self, outputs: Vec<Prepared>) {
         if !outputs.is_empty() {
             self.apply(Input::Posted(outputs.len()));
+            self.linger.added(outputs.len(), outputs.iter().map(Prepared::bytes).sum());
         }
         outputs.into_iter().for_each(|output| self.outputs.push(Open::posted(output)));
     }
@@ -482,23 +484,6 @@ impl<K: Sink> Desk<K> {
         }
         let payload = if verdict.hits.is_empty() { Payload::InLetter } else { Payload::Kept };
         Some(Arc::new(Kept::of(record, payload, Arc::clone(judge), Arc::clone(&lane.profile))))
-    }
-
-    /// Sends what waits, in order, as far as the sink has room.
-    fn send_waiting(&mut self) {
-        if !self.state.may_send() {
-            return;
-        }
-        self.linger.sent();
-        loop {
-            match self.outputs.send_next(&mut self.sink) {
-                Sent::One => {}
-                Sent::Nothing => return self.apply(Input::QueueFree),
-                Sent::Full => return self.apply(Input::QueueFull),
-                Sent::Resting => return,
-                Sent::Refused(token, fault) => self.failed(token, &fault),
-            }
-        }
     }
 
     /// Serves the sink and finishes what was delivered.

@@ -43,11 +43,13 @@ const POLL: Duration = Duration::from_millis(1);
 /// An idempotent producer of the client library sends nothing more for a partition while so many of
 /// its records are under way, counted in records and not in requests (`rd_kafka_toppar_producer_serve`
 /// compares `rktp_msgs_inflight` with `RD_KAFKA_IDEMP_MAX_INFLIGHT`, 2.12.1). What it has in its queue
-/// then, and what is older there than the linger, lets its thread go round without waiting: it works
-/// out its next look at the queue before it comes to that limit.
+/// behind them, and what is older there than the linger, lets its thread go round without waiting: it
+/// works out when to look next before it comes to that limit.
 ///
-/// So outputs are kept back from it while it is as busy as that, where it lingers: without, the first
-/// of those that are then handed over goes alone, and the others wait for its answer in the queue.
+/// So outputs are kept back while there are so many, or as many as the alert topic has partitions,
+/// where outputs spread over all of them. Where it does not linger, those that are then handed over do
+/// not go in one request: the first go, and the others wait for an answer in the queue. So nothing is
+/// kept back there.
 const UNDER_WAY_MAX: usize = 5;
 
 /// How often the queue is emptied while outputs are recalled: what was on its way may come back to
@@ -131,8 +133,12 @@ pub struct KafkaSink {
     clock: Arc<dyn Clock>,
     /// While outputs are recalled: when the queue is emptied next, on the monotonic clock.
     recalled: Option<Duration>,
-    /// Whether it waits for more to send together.
-    lingers: bool,
+    /// How long it waits for more to send together.
+    linger: Duration,
+    /// Until when what is sent goes together with what was sent before, on the monotonic clock.
+    gathers_until: Duration,
+    /// With so many in flight, what is sent waits for them.
+    under_way_max: usize,
     /// Sent and not reported yet.
     in_flight: usize,
     /// For targets that are discarded: taken, and reported at the next poll.
@@ -160,8 +166,11 @@ impl KafkaSink {
     /// When the client library does not take the configuration, or the topics cannot be asked for.
     pub fn open(options: KafkaSinkOptions, clock: Arc<dyn Clock>) -> Result<Self, SendError> {
         let producer = producer(&options)?;
-        for topic in options.topics.names() {
-            producer.client().fetch_metadata(Some(topic), METADATA).map_err(refused)?;
+        let mut partitions = 0;
+        for name in options.topics.names() {
+            let found = producer.client().fetch_metadata(Some(name), METADATA).map_err(refused)?;
+            let topic = found.topics().iter().find(|topic| topic.name() == options.topics.alerts);
+            partitions = topic.map_or(partitions, |topic| topic.partitions().len());
         }
         let transactions = match options.config.get("transactional.id") {
             None => None,
@@ -173,14 +182,16 @@ impl KafkaSink {
                 Some(Transactions { transactor, is_settling: false, has_failed: false, heard_at })
             }
         };
-        let lingers = options.config.get("linger.ms").is_some_and(|ms| ms != "0");
+        let linger = options.config.get("linger.ms").and_then(|ms| ms.parse().ok());
         Ok(Self {
             producer: Arc::new(producer),
             transactions,
             options,
             clock,
             recalled: None,
-            lingers,
+            linger: Duration::from_millis(linger.unwrap_or_default()),
+            gathers_until: Duration::ZERO,
+            under_way_max: partitions.max(UNDER_WAY_MAX),
             in_flight: 0,
             discarded: Vec::new(),
             delivered: Vec::new(),
@@ -288,6 +299,7 @@ impl Sink for KafkaSink {
                     self.heard();
                 }
                 self.in_flight += 1;
+                self.gathers();
                 Ok(())
             }
             Err((KafkaError::MessageProduction(Code::QueueFull), _)) => Err(SendError::QueueFull),
@@ -305,15 +317,16 @@ impl Sink for KafkaSink {
         // One call serves one event of the client library; each event may hold many deliveries.
         self.producer.poll(Duration::ZERO);
         loop {
-            let reported = self.report(done);
-            let left = until.saturating_sub(self.clock.monotonic());
-            if reported > 0 {
+            if self.report(done) > 0 {
                 // More may be at hand, and costs no wait.
                 self.producer.poll(Duration::ZERO);
-                if self.report(done) == 0 || left.is_zero() {
-                    break;
+                while self.report(done) > 0 {
+                    self.producer.poll(Duration::ZERO);
                 }
-            } else if (self.in_flight == 0 && !self.is_settling()) || left.is_zero() {
+                break;
+            }
+            let left = until.saturating_sub(self.clock.monotonic());
+            if (self.in_flight == 0 && !self.is_settling()) || left.is_zero() {
                 break;
             } else {
                 self.producer.poll(left.min(POLL));
@@ -326,7 +339,9 @@ impl Sink for KafkaSink {
     }
 
     fn is_busy(&self) -> bool {
-        self.lingers && self.in_flight >= UNDER_WAY_MAX
+        !self.linger.is_zero()
+            && self.in_flight >= self.under_way_max
+            && self.clock.monotonic() >= self.gathers_until
     }
 
     fn recall(&mut self) {
@@ -382,6 +397,14 @@ impl Sink for KafkaSink {
 impl KafkaSink {
     fn is_settling(&self) -> bool {
         self.transactions.as_ref().is_some_and(|transactions| transactions.is_settling)
+    }
+
+    /// One was sent: it goes with what was sent before, or the next ones go with it.
+    fn gathers(&mut self) {
+        let now = self.clock.monotonic();
+        if now >= self.gathers_until {
+            self.gathers_until = now + self.linger;
+        }
     }
 
     fn heard(&mut self) {

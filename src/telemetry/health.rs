@@ -123,7 +123,7 @@ pub struct WorkerStatus {
     pub membership: Membership,
     /// Whether its outputs can be reached.
     pub outputs: Outputs,
-    /// Outputs handed to the producer and not yet delivered.
+    /// Outputs that are owed and not yet delivered.
     pub in_flight_outputs: u64,
     /// Records in its producer's queue; a producer that workers share is reported by one of them.
     pub producer_queue_records: u64,

@@ -102,7 +102,7 @@ table! {
     RECORD_TO_ALERT = Histogram "ouzel_record_to_alert_seconds" []
         "Time from the record's own time stamp to the delivered alert.";
     IN_FLIGHT_OUTPUTS = Gauge "ouzel_in_flight_outputs" []
-        "Outputs handed to the producer and not yet delivered.";
+        "Outputs that are owed and not yet delivered, with the producer or kept back from it.";
     HELD = Gauge "ouzel_held" ["cause"]
         "Workers that do not go on for this cause, by their own decision.";
     PRODUCER_QUEUE_RECORDS = Gauge "ouzel_producer_queue_records" []

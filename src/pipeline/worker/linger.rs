@@ -4,21 +4,28 @@
 //!
 //! Each request to a broker costs the producer's thread some system calls and a wake-up, whatever
 //! is in it. A worker that is behind is late by more than it waits here; one that keeps up waits
-//! for nothing but what is under way.
+//! for nothing but answers to what is under way.
 
 use std::time::Duration;
 
+use super::super::outputs::Sent;
+use super::super::state::Input;
+use super::Desk;
 use crate::sink::Sink;
 
 /// A step that took so many records, or as many as it may, was not waiting for them: there were more
 /// than come in the moment between two fetches of a stage that keeps up (20,000 a second: about 20).
 const BEHIND: usize = 128;
 
-/// How long outputs are kept back at most while the worker is behind, besides the rest of a step.
+/// How long outputs are kept back because the worker is behind, besides the rest of a step.
 const LINGER: Duration = Duration::from_millis(10);
 
-/// How many outputs are kept back then at most.
+/// How many outputs are kept back for that at most.
 const OUTPUTS_MAX: usize = 32;
+
+/// How long outputs are kept back from a busy sink at most. An answer takes less than that but where
+/// a target has none to give, and then other targets need not wait for it.
+const BUSY_MAX: Duration = Duration::from_millis(100);
 
 /// How many bytes of outputs are kept back from a busy sink at most: more is for the sink to bound,
 /// and some requests' worth is enough for it to go on with.
@@ -59,25 +66,35 @@ impl Linger {
         Self { behind, is_behind: false, since: None, outputs: 0, bytes: 0, now: Duration::ZERO }
     }
 
-    /// A step begins, and the sink is busy or not: says whether what was kept back has to go.
+    /// A step begins: says whether what was kept back has to go, be it nothing.
     pub(super) fn step(&mut self, now: Duration, sink: Load) -> bool {
         self.now = now;
-        let is_due = self.since.is_none_or(|since| now >= since + LINGER);
-        (is_due && sink == Load::Free) || self.goes(sink)
+        let longest = match sink {
+            Load::Free => LINGER,
+            Load::Busy => BUSY_MAX,
+        };
+        self.since.map_or(sink == Load::Free, |since| now >= since + longest) || self.goes(sink)
     }
 
-    /// Outputs of so many bytes were added: says whether they have to go.
-    pub(super) fn added(&mut self, outputs: usize, bytes: usize, sink: Load) -> bool {
+    /// Outputs of so many bytes were added.
+    pub(super) fn added(&mut self, outputs: usize, bytes: usize) {
         self.outputs += outputs;
         self.bytes += bytes;
         self.since.get_or_insert(self.now);
-        self.goes(sink)
     }
 
-    /// The source was asked: says whether outputs that were kept back have to go.
-    pub(super) fn took(&mut self, records: usize, sink: Load) -> bool {
+    /// The source was asked, and had so many records.
+    pub(super) const fn took(&mut self, records: usize) {
         self.is_behind = records >= self.behind;
-        self.since.is_some() && self.goes(sink)
+    }
+
+    /// Whether something was kept back that has to go, however long it has waited.
+    pub(super) fn goes(&self, sink: Load) -> bool {
+        self.since.is_some()
+            && match sink {
+                Load::Busy => self.bytes >= BUSY_BYTES_MAX,
+                Load::Free => !self.is_behind || self.outputs >= OUTPUTS_MAX,
+            }
     }
 
     /// Everything was handed over.
@@ -86,12 +103,32 @@ impl Linger {
         self.outputs = 0;
         self.bytes = 0;
     }
+}
 
-    /// Whether what is kept back goes, however long it has waited.
-    const fn goes(&self, sink: Load) -> bool {
-        match sink {
-            Load::Busy => self.bytes >= BUSY_BYTES_MAX,
-            Load::Free => !self.is_behind || self.outputs >= OUTPUTS_MAX,
+impl<K: Sink> Desk<K> {
+    /// Sends what waits, where it has to go; says whether it did.
+    pub(super) fn send_due(&mut self) -> bool {
+        let is_due = self.linger.goes(Load::of(&self.sink));
+        if is_due {
+            self.send_waiting();
+        }
+        is_due
+    }
+
+    /// Sends what waits, in order, as far as the sink has room.
+    pub(super) fn send_waiting(&mut self) {
+        if !self.state.may_send() {
+            return;
+        }
+        self.linger.sent();
+        loop {
+            match self.outputs.send_next(&mut self.sink) {
+                Sent::One => {}
+                Sent::Nothing => return self.apply(Input::QueueFree),
+                Sent::Full => return self.apply(Input::QueueFull),
+                Sent::Resting => return,
+                Sent::Refused(token, fault) => self.failed(token, &fault),
+            }
         }
     }
 }
@@ -103,39 +140,47 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    /// Adds an output, and says whether it goes.
+    fn add(linger: &mut Linger, sink: Load) -> bool {
+        linger.added(1, 9);
+        linger.goes(sink)
+    }
+
     #[test]
     fn nothing_waits_while_the_worker_keeps_up() {
         let mut linger = Linger::new(usize::MAX);
-        assert!(linger.step(MS, Free) && linger.added(1, 9, Free));
+        assert!(linger.step(MS, Free) && add(&mut linger, Free));
         linger.sent();
-        assert!(!linger.took(BEHIND - 1, Free), "nothing is left");
-        assert!(linger.step(2 * MS, Free) && linger.added(1, 9, Free));
+        linger.took(BEHIND - 1);
+        assert!(!linger.goes(Free), "nothing is left");
+        assert!(linger.step(2 * MS, Free) && add(&mut linger, Free));
     }
 
     #[test]
     fn a_step_that_took_all_it_may_is_behind() {
         let mut linger = Linger::new(16);
         linger.step(MS, Free);
-        linger.took(15, Free);
-        assert!(linger.added(1, 9, Free));
+        linger.took(15);
+        assert!(add(&mut linger, Free));
         linger.sent();
-        linger.took(16, Free);
-        assert!(!linger.added(1, 9, Free));
+        linger.took(16);
+        assert!(!add(&mut linger, Free));
     }
 
     #[test]
     fn what_waits_goes_when_its_time_is_over() {
         let mut linger = Linger::new(usize::MAX);
         linger.step(MS, Free);
-        linger.took(BEHIND, Free);
+        linger.took(BEHIND);
         linger.step(2 * MS, Free);
-        assert!(!linger.added(1, 9, Free));
-        assert!(!linger.took(BEHIND, Free));
+        assert!(!add(&mut linger, Free));
+        linger.took(BEHIND);
+        assert!(!linger.goes(Free));
         assert!(!linger.step(11 * MS, Free), "nine of ten milliseconds");
-        assert!(!linger.added(1, 9, Free));
+        assert!(!add(&mut linger, Free));
         assert!(linger.step(12 * MS, Free), "ten since the first one");
         linger.sent();
-        assert!(!linger.added(1, 9, Free), "the next one waits anew");
+        assert!(!add(&mut linger, Free), "the next one waits anew");
         assert!(!linger.step(21 * MS, Free) && linger.step(22 * MS, Free));
     }
 
@@ -143,31 +188,38 @@ mod tests {
     fn what_waits_goes_when_there_is_much_or_the_source_has_little() {
         let mut linger = Linger::new(usize::MAX);
         linger.step(MS, Free);
-        linger.took(BEHIND, Free);
-        assert!(!linger.added(OUTPUTS_MAX - 1, 9, Free) && linger.added(1, 9, Free));
+        linger.took(BEHIND);
+        linger.added(OUTPUTS_MAX - 1, 9);
+        assert!(!linger.goes(Free) && add(&mut linger, Free));
         linger.sent();
-        assert!(!linger.added(1, 9, Free) && linger.took(BEHIND - 1, Free));
+        assert!(!add(&mut linger, Free));
+        linger.took(BEHIND - 1);
+        assert!(linger.goes(Free));
     }
 
     #[test]
     fn what_a_busy_sink_would_keep_waiting_goes_as_soon_as_it_is_busy_no_more() {
         let mut linger = Linger::new(usize::MAX);
         assert!(!linger.step(MS, Busy), "outputs that no record owes wait as well");
-        assert!(!linger.added(1, 9, Busy) && !linger.took(1, Busy));
-        assert!(!linger.step(1000 * MS, Busy), "time is no reason");
-        assert!(linger.step(1001 * MS, Free), "the worker keeps up: at once");
+        assert!(!add(&mut linger, Busy) && !linger.step(2 * MS, Busy));
+        assert!(linger.goes(Free), "the worker keeps up: at once");
         linger.sent();
-        linger.took(BEHIND, Busy);
-        assert!(!linger.added(OUTPUTS_MAX, 9, Busy) && !linger.step(1002 * MS, Busy));
-        assert!(linger.step(1003 * MS, Free), "there is much");
+        linger.took(BEHIND);
+        linger.added(OUTPUTS_MAX, 9);
+        assert!(!linger.goes(Busy) && !linger.step(3 * MS, Busy));
+        assert!(linger.goes(Free), "there is much");
     }
 
     #[test]
-    fn much_goes_to_a_busy_sink_as_well() {
+    fn much_goes_to_a_busy_sink_as_well_and_what_has_waited_for_long() {
         let mut linger = Linger::new(usize::MAX);
         linger.step(MS, Busy);
-        assert!(!linger.added(1, BUSY_BYTES_MAX - 1, Busy) && linger.added(1, 1, Busy));
+        linger.added(1, BUSY_BYTES_MAX - 9);
+        assert!(!linger.goes(Busy) && add(&mut linger, Busy));
         linger.sent();
-        assert!(!linger.added(1, 9, Busy));
+        assert!(!add(&mut linger, Busy) && !linger.step(MS + BUSY_MAX - MS / 2, Busy));
+        assert!(linger.step(MS + BUSY_MAX, Busy));
+        linger.sent();
+        assert!(!linger.step(MS + 2 * BUSY_MAX, Busy), "nothing is left");
     }
 }

@@ -43,6 +43,7 @@ pub const CASES: &[Case] = &[
     Case::short("3", "with_all_brokers_down_the_stage_waits_and_resumes", brokers::down),
     Case::long("3", "with_all_brokers_down_for_long_memory_stays_flat", brokers::down_for_long),
     Case::short("4", "a_slow_broker_costs_time_and_no_rebalance", network::slow),
+    Case::short("4", "brokers_that_answer_late_cost_no_core", network::far_outputs),
     Case::long("4", "a_thin_line_costs_time_and_no_rebalance", network::thin),
     Case::short("5", "a_member_that_was_cut_off_returns_and_nothing_is_lost", network::zombie),
     Case::short("5", "exactly_once_a_zombie_is_fenced", exactly_once::zombie),
