@@ -411,7 +411,7 @@ fn check(bench: &mut Bench, owed: &Owed) {
 fn run_history(kinds: &[Vec<u8>], acts: &[Act]) {
     let (source, owed) = log(kinds);
     let mut held = BTreeSet::new();
-    let mut bench = Bench::new(source, MemorySink::new(5).with_transactions());
+    let mut bench = Bench::new(source, MemorySink::new(5).busy_at(2).with_transactions());
     for act in acts {
         match act {
             Act::Steps(count) => bench.steps(*count),

@@ -323,6 +323,10 @@ impl<S: Source, K: Sink<Enlisted = S::Enlisted>> Worker<S, K> {
                 Ok(())
             }
             Effect::Commit(watermarks, mode) => {
+                if mode == CommitMode::Sync {
+                    // It may take seconds, and what is kept back need not wait for it.
+                    self.desk.send_waiting();
+                }
                 let outcome = self.source.commit(&watermarks, mode);
                 self.desk.committed(mode, outcome.map_err(|fault| fault.to_string()));
                 Ok(())

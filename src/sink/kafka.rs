@@ -16,6 +16,7 @@
 //! another producer takes its place.
 
 mod class;
+mod gathering;
 mod transactor;
 
 use std::sync::Arc;
@@ -35,22 +36,11 @@ use crate::config::settings::{ClusterSettings, OutputSettings};
 use crate::kafka::context::{Delivered, Failure};
 use crate::kafka::{Enlisted, ProducerCallbacks};
 use crate::record::OutputHeader;
+use gathering::Gathering;
 use transactor::{Done, EndBy, Transactor};
 
 /// How long the client library is waited for at a time: its own wait does not end early.
 const POLL: Duration = Duration::from_millis(1);
-
-/// An idempotent producer of the client library sends nothing more for a partition while so many of
-/// its records are under way, counted in records and not in requests (`rd_kafka_toppar_producer_serve`
-/// compares `rktp_msgs_inflight` with `RD_KAFKA_IDEMP_MAX_INFLIGHT`, 2.12.1). What it has in its queue
-/// behind them, and what is older there than the linger, lets its thread go round without waiting: it
-/// works out when to look next before it comes to that limit.
-///
-/// So outputs are kept back while there are so many, or as many as the alert topic has partitions,
-/// where outputs spread over all of them. Where it does not linger, those that are then handed over do
-/// not go in one request: the first go, and the others wait for an answer in the queue. So nothing is
-/// kept back there.
-const UNDER_WAY_MAX: usize = 5;
 
 /// How often the queue is emptied while outputs are recalled: what was on its way may come back to
 /// it, and each time costs every broker's thread a little.
@@ -120,6 +110,8 @@ pub struct KafkaSinkOptions {
     pub cluster: ClusterSettings,
     /// Where outputs go.
     pub topics: Topics,
+    /// Whether alerts spread over all partitions of their topic, as their ids do.
+    pub alerts_spread: bool,
 }
 
 type Client = BaseProducer<ProducerCallbacks>;
@@ -133,12 +125,7 @@ pub struct KafkaSink {
     clock: Arc<dyn Clock>,
     /// While outputs are recalled: when the queue is emptied next, on the monotonic clock.
     recalled: Option<Duration>,
-    /// How long it waits for more to send together.
-    linger: Duration,
-    /// Until when what is sent goes together with what was sent before, on the monotonic clock.
-    gathers_until: Duration,
-    /// With so many in flight, what is sent waits for them.
-    under_way_max: usize,
+    gathering: Gathering,
     /// Sent and not reported yet.
     in_flight: usize,
     /// For targets that are discarded: taken, and reported at the next poll.
@@ -183,15 +170,15 @@ impl KafkaSink {
             }
         };
         let linger = options.config.get("linger.ms").and_then(|ms| ms.parse().ok());
+        let linger = Duration::from_millis(linger.unwrap_or_default());
+        let spread = if options.alerts_spread { partitions } else { 1 };
         Ok(Self {
             producer: Arc::new(producer),
             transactions,
             options,
             clock,
             recalled: None,
-            linger: Duration::from_millis(linger.unwrap_or_default()),
-            gathers_until: Duration::ZERO,
-            under_way_max: partitions.max(UNDER_WAY_MAX),
+            gathering: Gathering::new(linger, spread),
             in_flight: 0,
             discarded: Vec::new(),
             delivered: Vec::new(),
@@ -299,7 +286,7 @@ impl Sink for KafkaSink {
                     self.heard();
                 }
                 self.in_flight += 1;
-                self.gathers();
+                self.gathering.sent(self.clock.monotonic());
                 Ok(())
             }
             Err((KafkaError::MessageProduction(Code::QueueFull), _)) => Err(SendError::QueueFull),
@@ -339,9 +326,7 @@ impl Sink for KafkaSink {
     }
 
     fn is_busy(&self) -> bool {
-        !self.linger.is_zero()
-            && self.in_flight >= self.under_way_max
-            && self.clock.monotonic() >= self.gathers_until
+        self.gathering.is_over(self.in_flight, || self.clock.monotonic())
     }
 
     fn recall(&mut self) {
@@ -397,14 +382,6 @@ impl Sink for KafkaSink {
 impl KafkaSink {
     fn is_settling(&self) -> bool {
         self.transactions.as_ref().is_some_and(|transactions| transactions.is_settling)
-    }
-
-    /// One was sent: it goes with what was sent before, or the next ones go with it.
-    fn gathers(&mut self) {
-        let now = self.clock.monotonic();
-        if now >= self.gathers_until {
-            self.gathers_until = now + self.linger;
-        }
     }
 
     fn heard(&mut self) {

@@ -37,6 +37,7 @@ pub(super) fn open(
             config: client::worker_producer(settings, worker),
             cluster: settings.output_cluster().clone(),
             topics: Topics::of(&settings.output),
+            alerts_spread: settings.output.key_field.is_none(),
         };
         sinks.push(KafkaSink::open(options, Arc::clone(&stage.clock))?);
     }

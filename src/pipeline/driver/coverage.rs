@@ -262,6 +262,7 @@ impl Target {
                     config,
                     cluster: settings.output_cluster().clone(),
                     topics: Topics { alerts: topic.clone(), ..Topics::default() },
+                    alerts_spread: false,
                 };
                 let topic = LedgerTopic::open(options, Arc::clone(&stage.clock))?;
                 Self::Topic(Box::new(topic))

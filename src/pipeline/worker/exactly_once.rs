@@ -96,6 +96,7 @@ impl<K: Sink> Desk<K> {
         let mut notes: Vec<Note> = delivered.map(|(_, note)| note).collect();
         let mut posted = std::mem::take(&mut transaction.posted);
         let delivered = posted.len();
+        self.linger.sent();
         for Open { ticket, prepared, .. } in self.outputs.forget() {
             match ticket {
                 Some(_) => notes.push(prepared.note),

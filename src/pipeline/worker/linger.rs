@@ -106,7 +106,7 @@ impl Linger {
 }
 
 impl<K: Sink> Desk<K> {
-    /// Sends what waits, where it has to go; says whether it did.
+    /// Sends what waits, where it has to go and may; says whether it has to.
     pub(super) fn send_due(&mut self) -> bool {
         let is_due = self.linger.goes(Load::of(&self.sink));
         if is_due {

@@ -307,7 +307,8 @@ mod tests {
         let mut config = rdkafka::ClientConfig::new();
         config.set("transactional.id", "ouzel-g-a-0").set("transaction.timeout.ms", "60000");
         let cluster = crate::config::Settings::default().kafka;
-        KafkaSinkOptions { name: String::new(), config, cluster, topics: Default::default() }
+        let (name, topics) = (String::new(), Default::default());
+        KafkaSinkOptions { name, config, cluster, topics, alerts_spread: true }
     }
 
     fn check(code: Code, parts: &[&str]) {
