@@ -43,6 +43,7 @@ for compression in none lz4; do
 done
 run latency --seconds 60
 run latency --seconds 60
+run latency --away 5 --permille 100 --rate 10000 --seconds 10 --warm 10
 run start --runs 9
 run workers --runs 5
 if [ -x target/peers/bin/rsigma ]; then run peers; fi
