@@ -109,13 +109,8 @@ pub fn warnings(rules: &RuleSet, exceptions: &Exceptions) -> Vec<String> {
                  look-up here fills that: such a clause never holds, its negation always"
             ));
         }
-        for field in absence::of_several_words(&rule.query.root) {
-            warnings.push(format!(
-                "{origin}: the rule {name:?} asks for a field that is called {field:?}: a name \
-                 with white space in it is seldom meant; look for a word too many, or for an \
-                 `and`, an `or` or quotes that are missing"
-            ));
-        }
+        let words = absence::said_of_several_words(&rule.query.root).into_iter();
+        warnings.extend(words.map(|said| format!("{origin}: the rule {name:?} {said}")));
         for list in exceptions.missing_lists(rule) {
             warnings.push(format!(
                 "{origin}: the rule {name:?} names the exception list {list:?}, which is not \

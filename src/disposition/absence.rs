@@ -82,10 +82,21 @@ fn each_once(clauses: impl Iterator<Item = (Sign, String)>) -> Vec<String> {
     fields
 }
 
+/// What to say of fields with white space in their names, a sentence without its subject for each.
+#[must_use]
+pub fn said_of_several_words(node: &Node) -> Vec<String> {
+    let say = |field| {
+        format!(
+            "asks for a field that is called {field:?}: a name with white space in it is seldom \
+             meant; look for a word too many, or for an `and`, an `or` or quotes that are missing"
+        )
+    };
+    of_several_words(node).into_iter().map(say).collect()
+}
+
 /// The fields with white space in their names, each once, of the clauses of `node` that name exactly
 /// one. KQL takes `and and event.action:x` for a clause on the field `and event.action`.
-#[must_use]
-pub fn of_several_words(node: &Node) -> Vec<String> {
+fn of_several_words(node: &Node) -> Vec<String> {
     let mut found = Vec::new();
     walk(node, "", Sign::Plain, &mut found);
     each_once(found.into_iter().filter(|(_, field)| field.contains(char::is_whitespace)))

@@ -307,6 +307,7 @@ fn what_looks_wrong_is_a_warning() {
         }
     };
     check(&toml("query = 'a:1'"), &[]);
+    check(&toml("query = 'a:1 and not b c:2'"), &["is called \"b c\""]);
     check("[[exception]]\nid = \"e\"\nquery = 'a:1'\n", &["no owner", "no end"]);
     check(&toml("rules = [\"r-9\"]\nquery = 'a:1'"), &["r-9, which is not loaded"]);
     check(&toml("query = 'user.name:a and user_agent.os.name:x'"), &["never hold"]);

@@ -121,6 +121,7 @@ impl Entry {
                     .to_owned(),
             );
         }
+        warnings.extend(absence::said_of_several_words(&self.query.root));
         warnings
     }
 }

@@ -23,8 +23,8 @@ const LINGER: Duration = Duration::from_millis(10);
 /// How many outputs are kept back for that at most.
 const OUTPUTS_MAX: usize = 32;
 
-/// How long outputs are kept back from a busy sink at most. An answer takes less than that but where
-/// a target has none to give, and then other targets need not wait for it.
+/// How long outputs are kept back from a busy sink at most: more than usual answers take. Where one
+/// target has no answer to give, others need not wait for it.
 const BUSY_MAX: Duration = Duration::from_millis(100);
 
 /// How many bytes of outputs are kept back from a busy sink at most: more is for the sink to bound,
