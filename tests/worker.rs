@@ -51,13 +51,23 @@ impl Bench {
     }
 
     fn step(&mut self) -> Step {
-        self.now += Duration::from_millis(100);
+        self.step_after(100)
+    }
+
+    /// A step so many milliseconds after the last one.
+    fn step_after(&mut self, ms: u64) -> Step {
+        self.now += Duration::from_millis(ms);
         self.worker.step(self.now)
     }
 
     fn steps(&mut self, count: usize) {
+        self.steps_each(100, count);
+    }
+
+    /// So many steps, one every `ms` milliseconds.
+    fn steps_each(&mut self, ms: u64, count: usize) {
         for _ in 0..count {
-            self.step();
+            self.step_after(ms);
         }
     }
 

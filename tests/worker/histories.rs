@@ -15,7 +15,8 @@ use crate::support::okta;
 /// What happens between steps of a generated run.
 #[derive(Clone, Debug)]
 enum Act {
-    Steps(usize),
+    /// So many, and the milliseconds from one to the next.
+    Steps(usize, u64),
     Assign(i32),
     Revoke(i32),
     Lose(i32),
@@ -27,7 +28,7 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        8 => (1..15_usize).prop_map(Act::Steps),
+        8 => (1..15_usize, pace()).prop_map(|(count, ms)| Act::Steps(count, ms)),
         3 => (0..3).prop_map(Act::Assign),
         1 => (0..3).prop_map(Act::Revoke),
         1 => (0..3).prop_map(Act::Lose),
@@ -39,6 +40,12 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (1..3_usize).prop_map(Act::FailCommits),
         1 => Just(Act::Crash),
     ]
+}
+
+/// The milliseconds from one step to the next: outputs are kept back for 10, or for 100 from a busy
+/// sink, so that they wait for several steps, for some, or for none.
+fn pace() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(1), 2..40_u64, Just(100)]
 }
 
 /// One record of a generated log, and the outputs that it owes.
@@ -101,7 +108,7 @@ fn run_history(kinds: &[Vec<u8>], acts: &[Act], busy_at: usize) {
     let mut bench = Bench::new(source, MemorySink::new(5).busy_at(busy_at));
     for act in acts {
         match act {
-            Act::Steps(count) => bench.steps(*count),
+            Act::Steps(count, ms) => bench.steps_each(*ms, *count),
             Act::Assign(number) => {
                 if held.insert(*number) {
                     bench.worker.source().assign(&[partition(*number)]);
@@ -181,7 +188,7 @@ proptest! {
     #[test]
     fn outputs_arrive_in_order_however_often_their_target_takes_nothing(
         count in 1..40_usize,
-        fates in prop::collection::vec((orderly_fate(), 1..30_usize), 0..30),
+        fates in prop::collection::vec((orderly_fate(), 1..30_usize, pace()), 0..30),
         capacity in 1..50_usize,
         busy_at in 1..60_usize,
     ) {
@@ -191,12 +198,12 @@ proptest! {
         source.end();
         let sink = MemorySink::new(capacity).busy_at(busy_at);
         let mut bench = Bench::new(source, sink);
-        for (fate, steps) in fates {
+        for (fate, steps, ms) in fates {
             match fate {
                 Some(fate) => bench.worker.sink().set_fate(fate),
                 None => bench.worker.sink().refuse(DeliveryFault::unavailable("no such topic")),
             }
-            bench.steps(steps);
+            bench.steps_each(ms, steps);
         }
         bench.worker.sink().set_fate(Fate::Deliver);
         bench.steps(250);
