@@ -275,3 +275,19 @@ fn the_process_is_measured_under_the_usual_names() {
         assert!(samples.iter().any(|line| line.starts_with(name)), "no {name}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn cpu_time_is_told_in_fractions_of_a_second() {
+    let metrics = metrics();
+    let seconds = || {
+        let samples = samples(&metrics);
+        let mut found = samples.iter().filter_map(|it| it.strip_prefix("process_cpu_seconds_total "));
+        found.next().and_then(|value| value.parse::<f64>().ok()).expect("CPU time is a number")
+    };
+    let (before, mut after) = (seconds(), 0.0);
+    while after <= before {
+        after = seconds();
+    }
+    assert!(after - before < 0.5, "{before} was followed by {after}");
+}

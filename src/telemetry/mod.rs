@@ -12,6 +12,8 @@
 
 pub mod table;
 pub mod given;
+#[cfg(target_os = "linux")]
+mod process;
 mod register;
 pub mod metrics;
 pub mod health;
