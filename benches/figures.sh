@@ -41,8 +41,9 @@ run consume --broker kafka --runs 7 --compression lz4 --permille 10
 for compression in none lz4; do
     run consume --broker canned --events 3000000 --runs 7 --compression "$compression"
 done
-run latency --seconds 60
-run latency --seconds 60
+run latency
+run latency --compression lz4
+run latency --compression lz4
 run latency --away 5 --permille 100 --rate 10000 --seconds 10 --warm 10
 run start --runs 9
 run workers --runs 5

@@ -10,7 +10,8 @@
 //!
 //! Wall time, the one bench that measures it: on a machine with other work it says little, so it
 //! prints the load with the figures. The broker gets the virtual machine that Kafka's own script
-//! gives it, and the time to compile itself: what comes within the first seconds does not count.
+//! gives it, and the time to compile itself and to get its memory into order: what comes within the
+//! first minute does not count.
 //!
 //! `cargo bench --bench latency [-- --seconds N --rate N --permille N --warm SECONDS --witness
 //! --compression none|lz4|zstd --linger MS --away MS]`
@@ -96,9 +97,9 @@ type Log = Arc<Mutex<HashMap<Vec<u8>, Times>>>;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let seconds = number(&arguments, "--seconds", 30);
+    let seconds = number(&arguments, "--seconds", 60);
     let rate = number(&arguments, "--rate", 20_000);
-    let warm = number(&arguments, "--warm", 20);
+    let warm = number(&arguments, "--warm", 60);
     let compression = option(&arguments, "--compression").unwrap_or_else(|| "none".to_owned());
     let permille = u32::try_from(number(&arguments, "--permille", 5)).expect("a small number");
     if let Some(missing) = java::what_is_missing() {
