@@ -140,7 +140,10 @@ fn kind(code: RDKafkaErrorCode) -> ErrorKind {
         | Code::RequestTimedOut
         | Code::CriticalSystemResource => ErrorKind::Connection,
         Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL => ErrorKind::Refused,
-        Code::AutoOffsetReset | Code::OffsetOutOfRange => ErrorKind::Ours,
+        Code::AutoOffsetReset
+        | Code::OffsetOutOfRange
+        | Code::PartitionEOF
+        | Code::TopicAuthorizationFailed => ErrorKind::Ours,
         _ => ErrorKind::Other,
     }
 }

@@ -350,7 +350,8 @@ impl Fetched {
             if text.is_null() { c"" } else { CStr::from_ptr(text) }
         };
         let reason = reason.to_string_lossy().trim().to_owned();
-        Err(PartitionFault { code: message.err.into(), reason })
+        let topic = self.message().position().topic.to_owned();
+        Err(PartitionFault { code: message.err.into(), topic, reason })
     }
 
     const fn message(&self) -> Lent<'_> {
@@ -371,6 +372,8 @@ impl Drop for Fetched {
 pub struct PartitionFault {
     /// What it is.
     pub code: RDKafkaErrorCode,
+    /// The topic.
+    pub topic: String,
     /// In words.
     pub reason: String,
 }

@@ -9,6 +9,7 @@
 //! answer, a list of the client library that outlives the consumer (that blocks its end).
 
 mod commits;
+mod forbidden;
 mod group;
 mod lend;
 mod membership;
@@ -34,6 +35,7 @@ use crate::kafka::settings::consumer;
 use crate::kafka::statistics::Figures;
 use crate::kafka::{CommitQueue, ConsumerCallbacks, Enlisted, RecordQueue};
 use crate::record::Record;
+use forbidden::Forbidden;
 use lend::{Claims, Stands};
 use membership::Membership;
 use unreadable::{ScoutOptions, Unreadable};
@@ -89,6 +91,8 @@ pub struct KafkaSource {
     membership: Membership,
     events: VecDeque<SourceEvent>,
     joined: bool,
+    /// Whether it was a member once: from then on what it may not do is waited out.
+    was_joined: bool,
     /// Every topic is a regular expression: none of them need exist.
     waits_for_match: bool,
     /// Whether a member may well have nothing to be assigned, and no assignment says so.
@@ -110,6 +114,10 @@ pub struct KafkaSource {
     out_of_range: bool,
     /// Batches that cannot be unpacked.
     unreadable: Unreadable,
+    /// Topics that may not be read any more.
+    forbidden: Forbidden,
+    /// Topics that were asked for by their names, each with its first partition.
+    named: Vec<Partition>,
     /// When the cluster is asked again, on the monotonic clock.
     ask_at: Duration,
     /// Records that came while a commit was waited for. The partitions are paused then, so there
@@ -141,7 +149,10 @@ impl KafkaSource {
         // A static member stays when it ends: it is to find its partitions again.
         let must_leave = !may_idle && options.config.get("group.instance.id").is_none();
         let waits_for_match = topics.iter().all(|topic| topic.starts_with('^'));
+        let named = topics.iter().filter(|topic| !topic.starts_with('^'));
+        let named = named.map(|topic| Partition { topic: (*topic).into(), partition: 0 }).collect();
         let KafkaSourceOptions { name, config, cluster, start, guarantee, .. } = options;
+        let scouts = ScoutOptions { name, config, cluster };
         Ok(Self {
             consumer: Some(consumer),
             commits: Some(commits),
@@ -155,6 +166,7 @@ impl KafkaSource {
             membership: Membership::default(),
             events: VecDeque::new(),
             joined: false,
+            was_joined: false,
             // With the `consumer` protocol, a member is told of an assignment only where there is one.
             may_idle,
             must_leave,
@@ -168,7 +180,9 @@ impl KafkaSource {
             unconfirmed: start::Offsets::new(),
             goes_back: false,
             out_of_range: false,
-            unreadable: Unreadable::new(ScoutOptions { name, config, cluster }),
+            unreadable: Unreadable::new(scouts.clone()),
+            forbidden: Forbidden::new(scouts),
+            named,
             ask_at: Duration::ZERO,
             stash: VecDeque::new(),
         })
@@ -205,6 +219,12 @@ impl KafkaSource {
         self.unreadable.partitions()
     }
 
+    /// How many topics may not be read any more.
+    #[must_use]
+    pub fn forbidden_topics(&self) -> usize {
+        self.forbidden.topics()
+    }
+
     /// Per owned partition: records between the last watermark that was committed and the end of
     /// the log, as the client library last said where that is.
     pub fn lags(&self) -> impl Iterator<Item = (&Partition, i64)> {
@@ -235,7 +255,7 @@ impl KafkaSource {
                 let text = told.map_or_else(|| fault.to_string(), |(_, text)| text);
                 Err(SourceError::Client(format!("the consumer cannot go on: {text}")))
             }
-            (_, Some(code)) if is_forbidden && !self.joined => {
+            (_, Some(code)) if is_forbidden && !self.was_joined => {
                 Err(SourceError::Client(format!("join the consumer group: {code}")))
             }
             (_, Some(Code::InconsistentGroupProtocol)) => {
@@ -252,6 +272,11 @@ impl KafkaSource {
             (_, Some(Code::AutoOffsetReset | Code::OffsetOutOfRange)) => {
                 self.out_of_range = true;
                 self.ask_at = Duration::ZERO;
+                Ok(())
+            }
+            // It does not say which topic.
+            (_, Some(Code::TopicAuthorizationFailed)) => {
+                self.named.iter().for_each(|named| self.forbidden.hear(&named.topic));
                 Ok(())
             }
             (_, Some(code)) if unreadable::is_of_a_batch(code) => {

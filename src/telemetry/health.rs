@@ -28,12 +28,24 @@ pub enum Hold {
     BrokersDown,
     /// A partition stands before a batch that the client cannot unpack.
     InputUnreadable,
+    /// A topic may not be read any more.
+    InputForbidden,
 }
 
 impl Hold {
     /// Every hold.
-    pub const ALL: [Self; 4] =
-        [Self::BackPressure, Self::OutputUnavailable, Self::BrokersDown, Self::InputUnreadable];
+    pub const ALL: [Self; 5] = [
+        Self::BackPressure,
+        Self::OutputUnavailable,
+        Self::BrokersDown,
+        Self::InputUnreadable,
+        Self::InputForbidden,
+    ];
+
+    /// Those under which the stage does not do its job. Back-pressure is the stage at work, as fast
+    /// as its outputs take it.
+    const UNREADY: [Self; 4] =
+        [Self::OutputUnavailable, Self::BrokersDown, Self::InputUnreadable, Self::InputForbidden];
 
     /// The label value.
     #[must_use]
@@ -43,6 +55,7 @@ impl Hold {
             Self::OutputUnavailable => "output_unavailable",
             Self::BrokersDown => "brokers_down",
             Self::InputUnreadable => "input_unreadable",
+            Self::InputForbidden => "input_forbidden",
         }
     }
 
@@ -52,6 +65,7 @@ impl Hold {
             Self::OutputUnavailable => 2,
             Self::BrokersDown => 4,
             Self::InputUnreadable => 8,
+            Self::InputForbidden => 16,
         }
     }
 }
@@ -71,11 +85,11 @@ impl Holds {
     pub const fn contains(self, hold: Hold) -> bool {
         self.0 & hold.bit() != 0
     }
-    /// Whether what is held excuses that records stay open. A partition that cannot be read on has
-    /// nothing to do with those that were taken.
+    /// Whether what is held excuses that records stay open. What cannot be read on has nothing to do
+    /// with what was taken.
     #[must_use]
     pub const fn excuse_open(self) -> bool {
-        self.0 & !Hold::InputUnreadable.bit() != 0
+        self.0 & !(Hold::InputUnreadable.bit() | Hold::InputForbidden.bit()) != 0
     }
     /// Whether nothing is held.
     #[must_use]
@@ -289,8 +303,7 @@ impl Worker {
                 faults.push(format!("worker {index} cannot reach its outputs"));
             }
         }
-        // Back-pressure is the stage at work, as fast as its outputs take it.
-        for hold in [Hold::OutputUnavailable, Hold::BrokersDown, Hold::InputUnreadable] {
+        for hold in Hold::UNREADY {
             if self.status.holds.contains(hold) {
                 faults.push(format!("worker {index} is held: {}", hold.name()));
             }
@@ -375,18 +388,20 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_cannot_be_unpacked_excuses_no_record_that_stays_open() {
-        let holds = Holds::default().with(Hold::InputUnreadable);
-        let held = WorkerStatus { holds, oldest_open_since: Some(at(5)), ..working() };
-        let line = format!("worker 0 is held: {}", Hold::InputUnreadable.name());
-        check(&[(66, held)], 66, &[OPEN], &[OPEN, &line]);
+    fn what_cannot_be_read_excuses_no_record_that_stays_open() {
+        for hold in [Hold::InputUnreadable, Hold::InputForbidden] {
+            let holds = Holds::default().with(hold);
+            let held = WorkerStatus { holds, oldest_open_since: Some(at(5)), ..working() };
+            let line = format!("worker 0 is held: {}", hold.name());
+            check(&[(66, held)], 66, &[OPEN], &[OPEN, &line]);
+        }
     }
 
     #[test]
     fn holds_show_in_readiness_unless_they_are_back_pressure() {
         let held = |hold| WorkerStatus { holds: Holds::default().with(hold), ..working() };
         check(&[(1, held(Hold::BackPressure))], 1, &[], &[]);
-        for hold in [Hold::OutputUnavailable, Hold::BrokersDown, Hold::InputUnreadable] {
+        for hold in Hold::ALL.into_iter().filter(|hold| *hold != Hold::BackPressure) {
             let line = format!("worker 0 is held: {}", hold.name());
             check(&[(1, held(hold))], 1, &[], &[&line]);
         }

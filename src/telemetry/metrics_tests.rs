@@ -282,7 +282,8 @@ fn cpu_time_is_told_in_fractions_of_a_second() {
     let metrics = metrics();
     let seconds = || {
         let samples = samples(&metrics);
-        let mut found = samples.iter().filter_map(|it| it.strip_prefix("process_cpu_seconds_total "));
+        let mut found =
+            samples.iter().filter_map(|it| it.strip_prefix("process_cpu_seconds_total "));
         found.next().and_then(|value| value.parse::<f64>().ok()).expect("CPU time is a number")
     };
     let (before, mut after) = (seconds(), 0.0);

@@ -174,6 +174,7 @@ pub(super) fn status(worker: &mut KafkaWorker) -> WorkerStatus {
         (Hold::OutputUnavailable, held.output_unavailable || outputs_down),
         (Hold::BrokersDown, held.brokers_down),
         (Hold::InputUnreadable, worker.source().unreadable_partitions() > 0),
+        (Hold::InputForbidden, worker.source().forbidden_topics() > 0),
     ];
     let holds: Holds = holds.into_iter().filter_map(|(hold, on)| on.then_some(hold)).collect();
     let joined = worker.source().is_joined();

@@ -42,7 +42,13 @@ impl KafkaSource {
         if let Some(figures) = callbacks.figures_since(&mut self.figures_seen) {
             self.figures = figures;
         }
-        self.look_for_unreadable()?;
+        self.was_joined |= self.is_joined();
+        let now = self.clock.monotonic();
+        self.look_for_unreadable(now)?;
+        if self.forbidden.is_due(now) {
+            let read = self.membership.owned().keys().chain(&self.named).cloned();
+            self.forbidden.look(read, now);
+        }
         self.ask()
     }
 
@@ -92,8 +98,7 @@ impl KafkaSource {
     }
 
     /// Finds out which partitions stand before a batch that cannot be unpacked.
-    fn look_for_unreadable(&mut self) -> Result<(), SourceError> {
-        let now = self.clock.monotonic();
+    fn look_for_unreadable(&mut self, now: Duration) -> Result<(), SourceError> {
         if !self.unreadable.is_due(now) {
             return Ok(());
         }

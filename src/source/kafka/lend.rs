@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::client::ClientContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Headers as _, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -104,6 +104,10 @@ impl KafkaSource {
                         if lend_fetched(record, received, visit).is_break() {
                             return Ok(taken);
                         }
+                    }
+                    Err(fault) if fault.code == Code::TopicAuthorizationFailed => {
+                        self.forbidden.hear(&fault.topic);
+                        told(consumer, fault);
                     }
                     Err(fault) => taken.faults.push(told(consumer, fault)),
                 }
@@ -296,7 +300,7 @@ impl KafkaSource {
 
 /// A fault of a partition, told as the wrapper tells those that come by the consumer's own queue.
 fn told(consumer: &BaseConsumer<ConsumerCallbacks>, fault: PartitionFault) -> KafkaError {
-    let PartitionFault { code, reason } = fault;
+    let PartitionFault { code, reason, .. } = fault;
     consumer.context().error(KafkaError::Global(code), &reason);
     KafkaError::MessageConsumption(code)
 }

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const SCOUT: Duration = Duration::from_secs(15);
 
 /// What scouts are opened with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ScoutOptions {
     /// The name of the source's client in logs.
     pub name: String,

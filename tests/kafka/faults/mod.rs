@@ -5,6 +5,7 @@ mod control;
 mod endpoint;
 mod fatal;
 mod exactly_once;
+mod input;
 mod kill;
 pub mod malformed;
 mod memory;
@@ -104,4 +105,11 @@ pub const CASES: &[Case] = &[
     Case::long("15", "a_thousand_scrapers_leave_the_rate_unchanged", endpoint::scrapers),
     Case::long("16", "a_full_backlog_stays_within_the_memory_bound", memory::backlog),
     Case::short("17", "a_member_that_is_shut_out_for_good_ends_with_4", fatal::fenced),
+    Case::short("18", "a_topic_that_may_not_be_read_for_a_while_loses_nothing", input::short),
+    Case::long("18", "a_topic_that_may_not_be_read_for_long_loses_nothing", input::long),
+    Case::long(
+        "18",
+        "exactly_once_a_topic_that_may_not_be_read_for_long_loses_nothing",
+        input::exactly_once,
+    ),
 ];
