@@ -17,13 +17,17 @@ pub struct Figures {
     pub fetched_bytes: u64,
     /// The end of each partition's log, as this reader's isolation level sees it.
     pub log_ends: Vec<(TopicPartition, i64)>,
+    /// Partitions that have no leader, or whose broker has no connection that is up.
+    pub unreached: Vec<TopicPartition>,
 }
 
 /// Reads a statistics document; one that cannot be read is `None`.
 #[must_use]
 pub fn parse(document: &[u8]) -> Option<Figures> {
     let document: Document = serde_json::from_slice(document).ok()?;
-    let any_broker_up = document.brokers.values().any(|broker| broker.state == "UP");
+    let up: Vec<&Broker> =
+        document.brokers.values().filter(|broker| broker.state == "UP").collect();
+    let any_broker_up = !up.is_empty();
     // A member that has nothing to join for (no topic matches yet) goes back and forth between
     // these two.
     let idle = document.cgrp.is_some_and(|group| {
@@ -37,8 +41,12 @@ pub fn parse(document: &[u8]) -> Option<Figures> {
             let Some(partition) = partition.parse().ok().filter(|number| *number >= 0) else {
                 continue;
             };
+            let name = || TopicPartition { topic: topic.clone(), partition };
+            if !about.is_reached(&up) {
+                figures.unreached.push(name());
+            }
             if let Some(end) = about.end() {
-                figures.log_ends.push((TopicPartition { topic: topic.clone(), partition }, end));
+                figures.log_ends.push((name(), end));
             }
         }
     }
@@ -57,6 +65,11 @@ struct Document {
 #[derive(serde::Deserialize)]
 struct Broker {
     #[serde(default)]
+    nodeid: i32,
+    /// How it is known; `logical` is another connection to one that is known already.
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
     state: String,
 }
 
@@ -70,6 +83,12 @@ struct Topic {
 struct Partition {
     #[serde(default)]
     fetchq_size: u64,
+    /// The node that leads it, -1: none.
+    #[serde(default)]
+    leader: i32,
+    /// The node that it is read from, which may be a follower.
+    #[serde(default)]
+    broker: i32,
     #[serde(default = "unknown")]
     ls_offset: i64,
     #[serde(default = "unknown")]
@@ -77,6 +96,11 @@ struct Partition {
 }
 
 impl Partition {
+    fn is_reached(&self, up: &[&Broker]) -> bool {
+        let is_its = |it: &&Broker| it.source != "logical" && it.nodeid == self.broker;
+        self.leader >= 0 && up.iter().any(is_its)
+    }
+
     /// The last stable offset, which is where a `read_committed` reader's log ends; brokers that
     /// do not know it have no transactions, and their log ends at the high watermark.
     fn end(&self) -> Option<i64> {
@@ -104,15 +128,16 @@ mod tests {
     fn figures_come_from_brokers_topics_and_group() {
         let document = br#"{
             "name": "rdkafka#consumer-1",
-            "brokers": {"a:1/1": {"state": "DOWN"}, "b:1/2": {"state": "UP"}},
+            "brokers": {"a:1/1": {"state": "DOWN"}, "b:1/2": {"nodeid": 2, "state": "UP"}},
             "topics": {"okta": {"partitions": {
-                "0": {"fetchq_size": 5, "ls_offset": 90, "hi_offset": 100},
-                "1": {"fetchq_size": 7, "ls_offset": -1001, "hi_offset": 8},
+                "0": {"fetchq_size": 5, "ls_offset": 90, "hi_offset": 100, "leader": 2, "broker": 2},
+                "1": {"leader": -1, "fetchq_size": 7, "ls_offset": -1001, "hi_offset": 8},
                 "2": {"fetchq_size": 0, "ls_offset": -1001, "hi_offset": -1001},
                 "-1": {"fetchq_size": 0, "ls_offset": 3, "hi_offset": 3}}}},
             "cgrp": {"state": "up", "join_state": "init"}}"#;
         let mut figures = parse(document).expect("it is a document");
         figures.log_ends.sort();
+        figures.unreached.sort();
         let at = |partition| TopicPartition { topic: "okta".to_owned(), partition };
         assert_eq!(
             figures,
@@ -121,8 +146,28 @@ mod tests {
                 idle: true,
                 fetched_bytes: 12,
                 log_ends: vec![(at(0), 90), (at(1), 8)],
+                unreached: vec![at(1), at(2)],
             }
         );
+    }
+
+    #[test]
+    fn a_partition_is_reached_where_the_broker_that_it_is_read_from_is_up() {
+        let unreached = |about: &str| {
+            let document = format!(
+                r#"{{"brokers": {{
+                    "a:1/1": {{"nodeid": 1, "source": "learned", "state": "UP"}},
+                    "b:1/2": {{"nodeid": 2, "source": "learned", "state": "TRY_CONNECT"}},
+                    "GroupCoordinator": {{"nodeid": 2, "source": "logical", "state": "UP"}}}},
+                "topics": {{"okta": {{"partitions": {{"0": {{{about}}}}}}}}}}}"#
+            );
+            parse(document.as_bytes()).expect("it is a document").unreached.len()
+        };
+        assert_eq!(unreached(r#""leader": 1, "broker": 1"#), 0);
+        assert_eq!(unreached(r#""leader": 2, "broker": 2"#), 1);
+        assert_eq!(unreached(r#""leader": 2, "broker": 1"#), 0, "a follower");
+        assert_eq!(unreached(r#""leader": -1, "broker": 1"#), 1, "no leader");
+        assert_eq!(unreached(r#""leader": 1, "broker": -1"#), 1);
     }
 
     #[test]

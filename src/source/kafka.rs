@@ -13,6 +13,7 @@ mod forbidden;
 mod group;
 mod lend;
 mod membership;
+mod reach;
 mod start;
 mod transaction;
 mod unreadable;
@@ -38,6 +39,7 @@ use crate::record::Record;
 use forbidden::Forbidden;
 use lend::{Claims, Stands};
 use membership::Membership;
+use reach::Reach;
 use unreadable::{ScoutOptions, Unreadable};
 
 /// What a source is opened with.
@@ -116,6 +118,8 @@ pub struct KafkaSource {
     unreadable: Unreadable,
     /// Topics that may not be read any more.
     forbidden: Forbidden,
+    /// Partitions whose broker cannot be reached.
+    reach: Reach,
     /// Topics that were asked for by their names, each with its first partition.
     named: Vec<Partition>,
     /// When the cluster is asked again, on the monotonic clock.
@@ -182,6 +186,7 @@ impl KafkaSource {
             out_of_range: false,
             unreadable: Unreadable::new(scouts.clone()),
             forbidden: Forbidden::new(scouts),
+            reach: Reach::default(),
             named,
             ask_at: Duration::ZERO,
             stash: VecDeque::new(),
@@ -223,6 +228,13 @@ impl KafkaSource {
     #[must_use]
     pub fn forbidden_topics(&self) -> usize {
         self.forbidden.topics()
+    }
+
+    /// How many owned partitions cannot be read because their broker has not been reached for a
+    /// while, though others are.
+    #[must_use]
+    pub fn unreached_partitions(&self) -> usize {
+        self.reach.partitions()
     }
 
     /// Per owned partition: records between the last watermark that was committed and the end of

@@ -30,22 +30,30 @@ pub enum Hold {
     InputUnreadable,
     /// A topic may not be read any more.
     InputForbidden,
+    /// A partition has no leader, or its broker cannot be reached while others can.
+    InputUnreachable,
 }
 
 impl Hold {
     /// Every hold.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BackPressure,
         Self::OutputUnavailable,
         Self::BrokersDown,
         Self::InputUnreadable,
         Self::InputForbidden,
+        Self::InputUnreachable,
     ];
 
     /// Those under which the stage does not do its job. Back-pressure is the stage at work, as fast
     /// as its outputs take it.
-    const UNREADY: [Self; 4] =
-        [Self::OutputUnavailable, Self::BrokersDown, Self::InputUnreadable, Self::InputForbidden];
+    const UNREADY: [Self; 5] = [
+        Self::OutputUnavailable,
+        Self::BrokersDown,
+        Self::InputUnreadable,
+        Self::InputForbidden,
+        Self::InputUnreachable,
+    ];
 
     /// The label value.
     #[must_use]
@@ -56,6 +64,7 @@ impl Hold {
             Self::BrokersDown => "brokers_down",
             Self::InputUnreadable => "input_unreadable",
             Self::InputForbidden => "input_forbidden",
+            Self::InputUnreachable => "input_unreachable",
         }
     }
 
@@ -66,6 +75,7 @@ impl Hold {
             Self::BrokersDown => 4,
             Self::InputUnreadable => 8,
             Self::InputForbidden => 16,
+            Self::InputUnreachable => 32,
         }
     }
 }
@@ -89,7 +99,9 @@ impl Holds {
     /// with what was taken.
     #[must_use]
     pub const fn excuse_open(self) -> bool {
-        self.0 & !(Hold::InputUnreadable.bit() | Hold::InputForbidden.bit()) != 0
+        let of_input =
+            Hold::InputUnreadable.bit() | Hold::InputForbidden.bit() | Hold::InputUnreachable.bit();
+        self.0 & !of_input != 0
     }
     /// Whether nothing is held.
     #[must_use]
@@ -389,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_excuses_no_record_that_stays_open() {
-        for hold in [Hold::InputUnreadable, Hold::InputForbidden] {
+        for hold in [Hold::InputUnreadable, Hold::InputForbidden, Hold::InputUnreachable] {
             let holds = Holds::default().with(hold);
             let held = WorkerStatus { holds, oldest_open_since: Some(at(5)), ..working() };
             let line = format!("worker 0 is held: {}", hold.name());

@@ -175,6 +175,7 @@ pub(super) fn status(worker: &mut KafkaWorker) -> WorkerStatus {
         (Hold::BrokersDown, held.brokers_down),
         (Hold::InputUnreadable, worker.source().unreadable_partitions() > 0),
         (Hold::InputForbidden, worker.source().forbidden_topics() > 0),
+        (Hold::InputUnreachable, worker.source().unreached_partitions() > 0),
     ];
     let holds: Holds = holds.into_iter().filter_map(|(hold, on)| on.then_some(hold)).collect();
     let joined = worker.source().is_joined();

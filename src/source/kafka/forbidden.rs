@@ -80,8 +80,9 @@ impl Forbidden {
         !self.suspects.is_empty() && (self.answers.is_some() || now >= self.ask_at)
     }
 
-    /// Takes the answers, or sends somebody to ask. Of what is not among the topics that are to be
-    /// `read` any more, nothing is known.
+    /// Takes the answers, or sends somebody to ask. What is not among the topics to be `read` is no
+    /// suspect any more; but one that was found is not forgotten for that: where topics are chosen by
+    /// an expression, one that may not be seen is given back like one that is gone.
     pub(super) fn look(&mut self, read: impl Iterator<Item = Partition>, now: Duration) {
         if let Some(answers) = &self.answers {
             match answers.try_recv() {
@@ -101,9 +102,12 @@ impl Forbidden {
                 asked.push(partition);
             }
         }
-        let is_read = |topic: &Arc<str>| asked.iter().any(|one| one.topic == *topic);
-        self.suspects.retain(is_read);
-        self.found.retain(is_read);
+        for topic in &self.found {
+            if !asked.iter().any(|known| known.topic == *topic) {
+                asked.push(Partition { topic: Arc::clone(topic), partition: 0 });
+            }
+        }
+        self.suspects.retain(|topic| asked.iter().any(|one| one.topic == *topic));
         if now >= self.ask_at && !asked.is_empty() {
             self.ask(asked, now);
         }
@@ -243,12 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_to_be_read_any_more_holds_nothing_up() {
-        let mut forbidden = after(&[("a", Answer::Forbidden), ("b", Answer::Forbidden)]);
+    fn what_is_not_to_be_read_any_more_is_no_suspect_unless_it_was_found() {
+        let mut forbidden = after(&[("a", Answer::Forbidden)]);
         forbidden.look([of("b"), of("c")].into_iter(), Duration::ZERO);
-        assert_eq!(forbidden.topics(), 1);
+        assert_eq!((forbidden.topics(), forbidden.suspects.len()), (1, 2));
         forbidden.look([of("c")].into_iter(), Duration::ZERO);
-        assert_eq!(forbidden.topics(), 0);
-        assert!(!forbidden.is_due(Duration::MAX));
+        assert_eq!((forbidden.topics(), forbidden.suspects.len()), (1, 1));
+        forbidden.learn("a".into(), Answer::Allowed);
+        forbidden.look([of("c")].into_iter(), Duration::ZERO);
+        assert!(forbidden.topics() == 0 && !forbidden.is_due(Duration::MAX));
     }
 }

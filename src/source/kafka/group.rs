@@ -12,7 +12,7 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::membership::{Leave, Step};
-use super::{Flow, KafkaSource, client_error, start};
+use super::{Flow, KafkaSource, client_error, reach, start};
 use crate::config::settings::Guarantee;
 use crate::kafka::context::Rebalance;
 use crate::kafka::{TopicPartition, is_member};
@@ -41,6 +41,12 @@ impl KafkaSource {
         }
         if let Some(figures) = callbacks.figures_since(&mut self.figures_seen) {
             self.figures = figures;
+            // Where no broker is up, that is told instead.
+            if self.figures.any_broker_up {
+                let owned = |partition: &_| self.membership.owned().contains_key(partition);
+                let unreached = reach::of_owned(&self.figures.unreached, owned);
+                self.reach.see(unreached, self.clock.monotonic());
+            }
         }
         self.was_joined |= self.is_joined();
         let now = self.clock.monotonic();

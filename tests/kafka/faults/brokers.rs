@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::MINUTES;
 use crate::admin::{Admin, Topic};
 use crate::broker::Broker;
+use crate::client::wait_until;
 use crate::cluster::Cluster;
 use crate::feed::Plan;
 use crate::history;
@@ -99,6 +100,52 @@ pub fn rolling_restart(broker: &Broker) -> Result<String, String> {
         "three nodes in turn: going again after {longest:.1?} at most; a killed one: \
          {after_kill:.1?}; {seen}"
     ))
+}
+
+/// How soon it must say that a partition cannot be read.
+const SAID_WITHIN: Duration = Duration::from_secs(60);
+
+/// One of three nodes is killed that alone has some of the partitions: the others are judged on, and
+/// the stage says that some are not.
+pub fn one_of_three(broker: &Broker) -> Result<String, String> {
+    let name = "one-of-three";
+    let cluster = Cluster::start(broker, "one-of-three-cluster")?;
+    let brokers = cluster.brokers();
+    let setup = Setup::mortal(name, &brokers);
+    let topics = setup.topics(&brokers);
+    let replicated = |name, partitions| Topic { replicas: 3, ..Topic::new(name, partitions) };
+    Admin::of(&brokers)?.create(&[
+        Topic { replicas: 1, ..Topic::new(topics.input, 6) },
+        replicated(topics.alerts, 3),
+        replicated(topics.dead_letters, 1),
+    ])?;
+    let mut stage = stage::start(&broker.folder_for(name)?, "stage", &setup)?;
+    let feed = Plan::new(&brokers, name, u64::MAX).at_rate(1_000).start();
+    stage.wait_for_records(3_000, MINUTES)?;
+    let [.., last] = &cluster.nodes;
+    last.kill()?;
+    let killed = Instant::now();
+    wait_until("the stage says that a partition cannot be reached", SAID_WITHIN, || {
+        let (status, why) = stage.get("/readyz")?;
+        Ok((status == 503 && why.contains("input_unreachable")).then_some(()))
+    })
+    .map_err(|fault| format!("{fault}\n{}", stage.logged()))?;
+    let said_after = killed.elapsed();
+    stage.is_alive()?;
+    stage.wait_for_records(judged(&stage)? + 1_000, GOING_AGAIN_WITHIN)?;
+    let logged = stage.logged();
+    let told = logged.lines().filter(|line| line.contains("a partition cannot be read")).count();
+    last.start()?;
+    let went_on_after = going_again(&mut stage)?;
+    feed.stop()?;
+    history::wait_for_end(&brokers, name, name, MINUTES)?;
+    stage.stop()?;
+    let seen = history::only_repeats(&topics, Vec::new())?;
+    let seen = format!(
+        "said so after {said_after:.1?}, of {told} partitions; ready {went_on_after:.1?} after the \
+         node's return; {seen}"
+    );
+    if told == 2 { Ok(seen) } else { Err(format!("{seen}; two were expected\n{logged}")) }
 }
 
 /// Everything is down until the stage has said that it is not ready, and then comes back.

@@ -41,6 +41,7 @@ pub const CASES: &[Case] = &[
     Case::long("1", "exactly_once_kafkas_own_copier_as_a_control", control::copier),
     Case::short("2", "a_broker_that_restarts_loses_nothing", brokers::restart),
     Case::long("2", "three_nodes_restart_in_turn_and_one_is_killed", brokers::rolling_restart),
+    Case::long("2", "a_partition_whose_only_node_is_gone_is_told", brokers::one_of_three),
     Case::short("3", "with_all_brokers_down_the_stage_waits_and_resumes", brokers::down),
     Case::long("3", "with_all_brokers_down_for_long_memory_stays_flat", brokers::down_for_long),
     Case::short("4", "a_slow_broker_costs_time_and_no_rebalance", network::slow),
