@@ -17,7 +17,7 @@ pub struct Figures {
     pub fetched_bytes: u64,
     /// The end of each partition's log, as this reader's isolation level sees it.
     pub log_ends: Vec<(TopicPartition, i64)>,
-    /// Partitions that have no leader, or whose broker has no connection that is up.
+    /// Partitions that have no leader, or whose broker is needed and has no connection that is up.
     pub unreached: Vec<TopicPartition>,
 }
 
@@ -25,9 +25,8 @@ pub struct Figures {
 #[must_use]
 pub fn parse(document: &[u8]) -> Option<Figures> {
     let document: Document = serde_json::from_slice(document).ok()?;
-    let up: Vec<&Broker> =
-        document.brokers.values().filter(|broker| broker.state == "UP").collect();
-    let any_broker_up = !up.is_empty();
+    let any_broker_up = document.brokers.values().any(|broker| broker.state == "UP");
+    let reached: Vec<i32> = document.brokers.values().filter_map(Broker::reached).collect();
     // A member that has nothing to join for (no topic matches yet) goes back and forth between
     // these two.
     let idle = document.cgrp.is_some_and(|group| {
@@ -42,7 +41,7 @@ pub fn parse(document: &[u8]) -> Option<Figures> {
                 continue;
             };
             let name = || TopicPartition { topic: topic.clone(), partition };
-            if !about.is_reached(&up) {
+            if about.leader < 0 || !reached.contains(&about.broker) {
                 figures.unreached.push(name());
             }
             if let Some(end) = about.end() {
@@ -73,6 +72,15 @@ struct Broker {
     state: String,
 }
 
+impl Broker {
+    /// Its node, where what is read from it can be had. In `INIT` nothing is asked of it: it was
+    /// disconnected while every partition of it was paused, and is connected when one goes on.
+    fn reached(&self) -> Option<i32> {
+        let is_reached = matches!(&*self.state, "UP" | "INIT") && self.source != "logical";
+        (is_reached && self.nodeid >= 0).then_some(self.nodeid)
+    }
+}
+
 #[derive(serde::Deserialize)]
 struct Topic {
     #[serde(default)]
@@ -96,11 +104,6 @@ struct Partition {
 }
 
 impl Partition {
-    fn is_reached(&self, up: &[&Broker]) -> bool {
-        let is_its = |it: &&Broker| it.source != "logical" && it.nodeid == self.broker;
-        self.leader >= 0 && up.iter().any(is_its)
-    }
-
     /// The last stable offset, which is where a `read_committed` reader's log ends; brokers that
     /// do not know it have no transactions, and their log ends at the high watermark.
     fn end(&self) -> Option<i64> {
@@ -158,6 +161,8 @@ mod tests {
                 r#"{{"brokers": {{
                     "a:1/1": {{"nodeid": 1, "source": "learned", "state": "UP"}},
                     "b:1/2": {{"nodeid": 2, "source": "learned", "state": "TRY_CONNECT"}},
+                    "c:1/3": {{"nodeid": 3, "source": "learned", "state": "INIT"}},
+                    "d:1/bootstrap": {{"nodeid": -1, "source": "configured", "state": "UP"}},
                     "GroupCoordinator": {{"nodeid": 2, "source": "logical", "state": "UP"}}}},
                 "topics": {{"okta": {{"partitions": {{"0": {{{about}}}}}}}}}}}"#
             );
@@ -166,6 +171,7 @@ mod tests {
         assert_eq!(unreached(r#""leader": 1, "broker": 1"#), 0);
         assert_eq!(unreached(r#""leader": 2, "broker": 2"#), 1);
         assert_eq!(unreached(r#""leader": 2, "broker": 1"#), 0, "a follower");
+        assert_eq!(unreached(r#""leader": 3, "broker": 3"#), 0, "nothing is asked of it");
         assert_eq!(unreached(r#""leader": -1, "broker": 1"#), 1, "no leader");
         assert_eq!(unreached(r#""leader": 1, "broker": -1"#), 1);
     }

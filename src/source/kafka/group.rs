@@ -12,7 +12,8 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::membership::{Leave, Step};
-use super::{Flow, KafkaSource, client_error, reach, start};
+use super::reach::{self, Reach};
+use super::{Flow, KafkaSource, client_error, start};
 use crate::config::settings::Guarantee;
 use crate::kafka::context::Rebalance;
 use crate::kafka::{TopicPartition, is_member};
@@ -41,11 +42,13 @@ impl KafkaSource {
         }
         if let Some(figures) = callbacks.figures_since(&mut self.figures_seen) {
             self.figures = figures;
-            // Where no broker is up, that is told instead.
             if self.figures.any_broker_up {
                 let owned = |partition: &_| self.membership.owned().contains_key(partition);
                 let unreached = reach::of_owned(&self.figures.unreached, owned);
                 self.reach.see(unreached, self.clock.monotonic());
+            } else {
+                // That is told instead; the first broker that is back is not always the right one.
+                self.reach = Reach::default();
             }
         }
         self.was_joined |= self.is_joined();
