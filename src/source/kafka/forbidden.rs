@@ -39,6 +39,8 @@ pub(super) struct Forbidden {
     found: BTreeSet<Arc<str>>,
     /// Where the answers come from, while somebody is asking.
     answers: Option<Receiver<Answers>>,
+    /// Heard of since then: an answer may be older than that.
+    heard: BTreeSet<Arc<str>>,
     ask_at: Duration,
 }
 
@@ -59,13 +61,16 @@ impl Forbidden {
             suspects: BTreeSet::new(),
             found: BTreeSet::new(),
             answers: None,
+            heard: BTreeSet::new(),
             ask_at: Duration::ZERO,
         }
     }
 
     /// The library said that some topic may not be read: it may be this one.
     pub(super) fn hear(&mut self, topic: &str) {
-        if self.suspects.insert(topic.into()) {
+        if self.answers.is_some() {
+            self.heard.insert(topic.into());
+        } else if self.suspects.insert(topic.into()) {
             self.ask_at = Duration::ZERO;
         }
     }
@@ -93,7 +98,8 @@ impl Forbidden {
                 }),
             }
             self.answers = None;
-            self.ask_at = now + ASK_EVERY;
+            self.ask_at = now + if self.heard.is_empty() { ASK_EVERY } else { Duration::ZERO };
+            self.suspects.append(&mut self.heard);
         }
         let mut asked: Vec<Partition> = Vec::new();
         for partition in read {
@@ -244,6 +250,23 @@ mod tests {
         check(&[("a", Forbidden), ("b", Forbidden)], (2, 2));
         check(&[("a", Forbidden), ("a", Unknown)], (1, 2));
         check(&[("a", Forbidden), ("a", Allowed), ("b", Allowed)], (0, 0));
+    }
+
+    #[test]
+    fn an_answer_that_may_be_older_than_what_was_heard_decides_nothing() {
+        let mut forbidden = after(&[("b", Answer::Allowed)]);
+        let (sender, receiver) = sync_channel(1);
+        forbidden.answers = Some(receiver);
+        forbidden.hear("a");
+        sender.send(vec![("a".into(), Answer::Allowed)]).expect("there is room for one");
+        forbidden.look([of("a")].into_iter(), Duration::ZERO);
+        assert!(forbidden.suspects.contains("a") && forbidden.answers.is_some(), "asked again");
+        let mut forbidden = after(&[("b", Answer::Allowed)]);
+        let (sender, receiver) = sync_channel(1);
+        forbidden.answers = Some(receiver);
+        sender.send(vec![("a".into(), Answer::Allowed)]).expect("there is room for one");
+        forbidden.look([of("a")].into_iter(), Duration::ZERO);
+        assert!(forbidden.suspects.is_empty() && forbidden.ask_at == ASK_EVERY);
     }
 
     #[test]
